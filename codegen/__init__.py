@@ -1,0 +1,1 @@
+"""The compiler: front ends, Relax passes, Program, kernels, memory, C."""

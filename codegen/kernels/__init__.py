@@ -1,0 +1,19 @@
+"""Kernel variants as data: which C function, for which target, how it wants its constants.
+
+One module per operator folder of csrc/kernels; `VARIANTS` below is the only list. The C function of
+variant v of contract c is
+
+    ert_<c>__<v>(const X *x0, ..., Y *y, <constants in the order pack() returns them>,
+                 [uint8_t *scratch if scratch_bytes() > 0 for any step,] const ert_<c>_t *g)
+
+in csrc/kernels/<header>. Pointers to int8 tensors are int8_t *, of data movers uint8_t *, of float32
+float *. A variant is interchangeable with every other of its contract: same bytes out.
+"""
+
+from __future__ import annotations
+
+from edgert.codegen.kernels.variant import Variant
+
+__all__ = ["VARIANTS", "Variant"]
+
+VARIANTS: tuple[Variant, ...] = ()

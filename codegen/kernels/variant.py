@@ -1,0 +1,58 @@
+"""What the compiler knows of one C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edgert.codegen.program import Array, Step
+
+Constants = Mapping[str, Array]
+
+
+def always(step: Step) -> bool:
+    return True
+
+
+def as_is(step: Step, constants: Constants) -> dict[str, Array]:
+    return dict(constants)
+
+
+def no_scratch(step: Step) -> int:
+    return 0
+
+
+def apart(step: Step, input_index: int) -> int | None:
+    """The output must not overlap the input."""
+    return None
+
+
+def in_place(step: Step, input_index: int) -> int | None:
+    """Element i of the output is written after element i of the input was last read."""
+    return 0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """requires: ISA features the target must have. supports: whether it can do this Step.
+
+    pack: role -> plain array in, C argument name -> packed array out, in argument order.
+    lead_bytes: the safe overlap. The output may start at address y wherever
+    y + lead_bytes <= x, the input's address, or where the two do not meet at all; None: never overlap.
+    The number may be negative (the output is much smaller than the input it trails).
+    uses_scratch: the C function has a scratch argument.
+    """
+
+    contract: str
+    name: str
+    header: str
+    requires: frozenset[str] = frozenset()
+    supports: Callable[[Step], bool] = always
+    pack: Callable[[Step, Constants], dict[str, Array]] = as_is
+    scratch_bytes: Callable[[Step], int] = no_scratch
+    lead_bytes: Callable[[Step, int], int | None] = apart
+    uses_scratch: bool = False
+
+    @property
+    def function(self) -> str:
+        return f"ert_{self.contract}__{self.name}"

@@ -1,0 +1,1 @@
+"""C sources that ship as they are."""

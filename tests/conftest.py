@@ -1,0 +1,19 @@
+"""Fixtures shared by every test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("EDGERT_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared_models_dir() -> Path:
+    """The MLPerf Tiny models; a test that asks for them is skipped, with this reason, where they are absent."""
+    folder = SHARED / "models"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: set EDGERT_SHARED to the folder that holds models/ (MLPerf Tiny .tflite files)")
+    return folder
