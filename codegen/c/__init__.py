@@ -1,1 +1,1 @@
-""""""
+"""Program + kernels + arena -> readable, freestanding C11."""

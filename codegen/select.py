@@ -1,0 +1,63 @@
+"""Each Step gets a kernel: the first variant in `VARIANTS` that the target and the Step allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgert.codegen.contracts import check_step
+from edgert.codegen.kernels import VARIANTS, Variant
+from edgert.codegen.program import Array, Program, Step
+
+
+@dataclass(frozen=True, eq=False)
+class BoundStep:
+    """A Step, the kernel that will run it, and its constants packed as that kernel reads them.
+
+    variant is None for a Step printed from TIR. constants: C argument name -> array, in argument order.
+    """
+
+    step: Step
+    variant: Variant | None
+    constants: Mapping[str, Array]
+
+    @property
+    def scratch_bytes(self) -> int:
+        if self.variant is None:
+            assert self.step.tir is not None
+            return self.step.tir.scratch_bytes
+        return self.variant.scratch_bytes(self.step)
+
+    @property
+    def variant_name(self) -> str:
+        return self.variant.name if self.variant else "tir"
+
+    @property
+    def weights_bytes(self) -> int:
+        return sum(array.nbytes for array in self.constants.values())
+
+    def lead_bytes(self, input_index: int) -> int | None:
+        """How far the output must lead the input to overlap it safely; None: it must not overlap."""
+        return self.variant.lead_bytes(self.step, input_index) if self.variant else None
+
+
+def choose(step: Step, features: frozenset[str]) -> Variant:
+    """The preferred variant for this Step on a target with these ISA features."""
+    for variant in VARIANTS:
+        if variant.contract == step.op and variant.requires <= features and variant.supports(step):
+            return variant
+    raise AssertionError(f"{step.op} has no __ref variant")
+
+
+def bind(program: Program, features: frozenset[str]) -> tuple[BoundStep, ...]:
+    """Choose a kernel for every Step and pack its constants."""
+    return tuple(_bind_step(program, step, features) for step in program.steps)
+
+
+def _bind_step(program: Program, step: Step, features: frozenset[str]) -> BoundStep:
+    check_step(step)
+    if step.op == "tir":
+        return BoundStep(step, None, {})
+    variant = choose(step, features)
+    plain = {role: program.constants[name] for role, name in step.constants.items()}
+    return BoundStep(step, variant, variant.pack(step, plain))

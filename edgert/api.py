@@ -1,0 +1,242 @@
+"""compile and connect: the two functions that most programs need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgert import __version__, cache
+from edgert.artifact import REPORT, SCHEMA, Artifact
+from edgert.board import Board, load_board
+from edgert.errors import DoesNotFitError, UsageError
+from edgert.target import Target, load_target
+
+if TYPE_CHECKING:
+    from edgert.codegen.arena import Arena
+    from edgert.codegen.program import Program
+    from edgert.codegen.select import BoundStep
+    from edgert.drivers.session import Session
+    from edgert.toolchain import Firmware
+
+OPTIMIZE = ("speed", "balanced", "size")
+MAX_MODEL_BYTES = 1 << 30
+
+
+def compile(
+    model: str | Path | bytes,
+    *,
+    board: str | None = None,
+    target: str | None = None,
+    name: str | None = None,
+    optimize: str = "balanced",
+    use_cache: bool = True,
+) -> Artifact:
+    """Compile a model for a board (C and a linked firmware) or for a target (C only).
+
+    model: a .tflite or .onnx file, or its bytes. board, target: ids as `edgert boards` and
+    `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the C symbols,
+    by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the same
+    input, compiled by the same edgert, from the cache.
+
+    Raises ModelError (not a model), UnsupportedOperatorError, DoesNotFitError (says by how much and
+    which layer is the peak), DescriptorError (unknown board or target), ToolError (compiler), UsageError.
+    """
+    request = _Request.make(model, board, target, name, optimize)
+    entry = request.cache_key()
+    cached = cache.lookup(entry) if use_cache else None
+    if cached is not None:
+        return Artifact.load(cached)
+    with cache.publish(entry) as folder:
+        _build(request, folder)
+    return Artifact.load(cache.root() / "artifacts" / entry)
+
+
+def connect(artifact: Artifact, *, board: str | None = None) -> Session:
+    """Open a session with the board that runs this artifact; `board` defaults to the one it was compiled for.
+
+    Raises UsageError if the artifact was compiled for another target, ToolError, BoardFaultError.
+    """
+    from edgert.drivers import open_session
+
+    wanted = board or artifact.report["board"]
+    if wanted is None:
+        raise UsageError(
+            f"{artifact.name} was compiled for target {artifact.report['target']}, not for a board",
+            hint="compile it with --board (see: edgert boards)",
+        )
+    described = load_board(wanted)
+    if described.driver != "host" and described.id != artifact.report["board"]:
+        raise UsageError(
+            f"{artifact.name} was compiled for {artifact.report['board'] or artifact.report['target']}, not for {wanted}",
+            hint=f"compile it with --board {wanted}",
+        )
+    return open_session(artifact.report, artifact.folder, described)
+
+
+@dataclass(frozen=True)
+class _Request:
+    data: bytes
+    file: str
+    name: str
+    board: Board | None
+    target: Target
+    optimize: str
+
+    @classmethod
+    def make(
+        cls, model: str | Path | bytes, board: str | None, target: str | None, name: str | None, optimize: str
+    ) -> _Request:
+        if (board is None) == (target is None):
+            raise UsageError(
+                "give a board or a target" if board is None else "give a board or a target, not both",
+                rule="the instruction set is never guessed",
+                hint="see: edgert boards, edgert targets",
+            )
+        if optimize not in OPTIMIZE:
+            raise UsageError(f"optimize is {optimize!r}", rule=f"one of {', '.join(OPTIMIZE)}")
+        described = load_board(board) if board is not None else None
+        cpu = load_target(described.target if described else str(target))
+        data, file = _read(model)
+        return cls(data, file, _c_name(name or Path(file).stem), described, cpu, optimize)
+
+    def cache_key(self) -> str:
+        place = self.board.id if self.board else f"target {self.target.id}"
+        return cache.key(self.data, self.file, self.name, place, self.optimize)
+
+
+def _read(model: str | Path | bytes) -> tuple[bytes, str]:
+    if isinstance(model, bytes):
+        return model, "model"
+    path = Path(model)
+    try:
+        if path.stat().st_size > MAX_MODEL_BYTES:
+            raise UsageError(f"{path} has {path.stat().st_size:,} bytes", rule=f"at most {MAX_MODEL_BYTES:,}")
+        return path.read_bytes(), path.name
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", hint="give the path of a .tflite or .onnx file"
+        ) from error
+
+
+def _c_name(text: str) -> str:
+    from edgert.codegen.c.literals import identifier
+
+    return identifier(text).lower()
+
+
+def _build(request: _Request, folder: Path) -> None:
+    """Model -> Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
+    from edgert.codegen import arena as arenas
+    from edgert.codegen import pipeline
+    from edgert.codegen.c import emit, project
+    from edgert.codegen.select import bind
+
+    program = pipeline.compile_to_program(request.data, request.name)
+    bound = bind(program, request.target.features)
+    arena = arenas.place(program, bound)
+    _check_ram(request, bound, arena)
+    digest = hashlib.sha256(request.data).hexdigest()
+    provenance = emit.Provenance(__version__, request.file, digest, request.target.id)
+    sources = emit.emit(program, bound, arena, request.name, provenance)
+    sources["example_main.c"] = project.example_main(program, request.name)
+    sources["CMakeLists.txt"] = project.cmake_lists(request.name, " ".join(request.target.gcc_flags))
+    for path, text in sources.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    firmware = _link(request, arena, folder)
+    report = _report(request, program, bound, arena, firmware, digest)
+    (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_ram(request: _Request, bound: tuple[BoundStep, ...], arena: Arena) -> None:
+    if request.board is None or request.board.ram_bytes is None or arena.nbytes <= request.board.ram_bytes:
+        return
+    peak = max(range(len(bound)), key=lambda i: arena.live_bytes[i])
+    step = bound[peak].step
+    raise DoesNotFitError(
+        f"the arena needs {arena.nbytes:,} bytes of RAM, {request.board.id} has {request.board.ram_bytes:,}: "
+        f"{arena.nbytes - request.board.ram_bytes:,} too many",
+        where=request.name,
+        rule=f"the peak is layer {peak} {step.name} ({step.op}) with {arena.live_bytes[peak]:,} bytes alive",
+        hint="choose a board with more RAM (edgert boards) or a smaller input or layer",
+    )
+
+
+def _link(request: _Request, arena: Arena, folder: Path) -> Firmware | None:
+    from edgert import toolchain
+
+    if request.board is None or request.board.driver == "host":
+        return None
+    return toolchain.compile_firmware(
+        folder, request.name, arena.nbytes, request.board, folder / "firmware.elf", request.optimize
+    )
+
+
+def _report(
+    request: _Request,
+    program: Program,
+    bound: tuple[BoundStep, ...],
+    arena: Arena,
+    firmware: Firmware | None,
+    digest: str,
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "edgert_version": __version__,
+        "name": request.name,
+        "model_file": request.file,
+        "model_sha256": digest,
+        "target": request.target.id,
+        "board": request.board.id if request.board else None,
+        "optimize": request.optimize,
+        "macs": program.macs,
+        "arena_bytes": arena.nbytes,
+        "arena_lower_bound_bytes": arena.plan.lower_bound_bytes,
+        "arena_exact": arena.plan.exact,
+        "weights_bytes": sum(b.weights_bytes for b in bound),
+        "flash_bytes": firmware.flash_bytes if firmware else None,
+        "ram_bytes": firmware.ram_bytes if firmware else None,
+        "flash_sections": dict(firmware.flash_sections) if firmware else {},
+        "compiler": firmware.compiler if firmware else None,
+        "inputs": [_port(program, arena, name) for name in program.inputs],
+        "outputs": [_port(program, arena, name) for name in program.outputs],
+        "layers": [_layer(request.name, program, b, arena, i) for i, b in enumerate(bound)],
+        "buffers": [
+            {"name": b.name, "offset": arena.plan.offsets[b.name], "bytes": b.nbytes, "first": b.first, "last": b.last}
+            for b in arena.buffers
+        ],
+    }  # fmt: skip
+
+
+def _port(program: Program, arena: Arena, name: str) -> dict[str, Any]:
+    tensor = program.tensors[name]
+    return {
+        "name": name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.quant.scale if tensor.quant else None,
+        "zero_point": tensor.quant.zero_point if tensor.quant else None,
+        "offset": arena.offset(name),
+    }
+
+
+def _layer(name: str, program: Program, b: BoundStep, arena: Arena, index: int) -> dict[str, Any]:
+    from edgert.codegen.c.emit import symbol
+
+    return {
+        "index": index,
+        "name": b.step.name,
+        "op": b.step.op,
+        "variant": b.variant_name,
+        "symbol": symbol(name, index),
+        "output_shape": list(program.tensors[b.step.outputs[0]].shape),
+        "macs": b.step.macs,
+        "weights_bytes": b.weights_bytes,
+        "scratch_bytes": b.scratch_bytes,
+        "live_bytes": arena.live_bytes[index],
+    }
+
+
