@@ -238,5 +238,3 @@ def _layer(name: str, program: Program, b: BoundStep, arena: Arena, index: int) 
         "scratch_bytes": b.scratch_bytes,
         "live_bytes": arena.live_bytes[index],
     }
-
-

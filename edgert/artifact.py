@@ -94,7 +94,9 @@ class Artifact:
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         except OSError as error:
-            raise UsageError(f"cannot write {final}: {error.strerror}", hint="choose another folder with -o") from error
+            raise UsageError(
+                f"cannot write {final}: {error.strerror}", hint="choose another folder with -o"
+            ) from error
         return Artifact.load(final)
 
     def run_host(self, *inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
@@ -110,7 +112,9 @@ class Artifact:
 
 def check_replaceable(folder: Path) -> None:
     """Raise UsageError where writing to `folder` would destroy something that we did not make."""
-    if not folder.exists() or (folder.is_dir() and ((folder / REPORT).is_file() or not any(folder.iterdir()))):
+    if not folder.exists() or (
+        folder.is_dir() and ((folder / REPORT).is_file() or not any(folder.iterdir()))
+    ):
         return
     raise UsageError(
         f"{folder} exists and is not an edgert output",
@@ -121,5 +125,3 @@ def check_replaceable(folder: Path) -> None:
 
 def _optional_int(value: Any) -> int | None:
     return None if value is None else int(value)
-
-

@@ -79,9 +79,7 @@ def _included(bound: Sequence[BoundStep]) -> list[str]:
     return [COMMON_HEADER, *sorted(maths | kernels)]
 
 
-def _step(
-    program: Program, b: BoundStep, arena: Arena, name: str, index: int, pool: ConstantPool
-) -> str:
+def _step(program: Program, b: BoundStep, arena: Arena, name: str, index: int, pool: ConstantPool) -> str:
     """One noinline function per layer: a frame in a backtrace, a row in a profile."""
     arguments = [_input(program, b, arena, position, index, pool) for position in range(len(b.step.inputs))]
     arguments += [f"(void *)(arena + {arena.offset(output)})" for output in b.step.outputs]
