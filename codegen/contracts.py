@@ -124,8 +124,8 @@ CONTRACTS: dict[str, Contract] = {
             ("d0", "d1", "d2", "d3", "before0", "before1", "before2", "before3",
              "after0", "after1", "after2", "after3", "value", "element_bytes"),
         ),
-        # y[i,j,k,l] = x[begin + strides . (i,j,k,l)], strides s0..s3 and begin in elements of x (may be negative)
-        # over y dims d0..d3: transpose, strided slice, split, flip, broadcast are all this
+        # y[i,j,k,l] = x[begin + strides . (i,j,k,l)] over y dims d0..d3; strides s0..s3 and begin in
+        # elements of x, may be negative: transpose, strided slice, split, flip and broadcast are all this
         Contract(
             "strided_copy", "copy", 1,
             ("d0", "d1", "d2", "d3", "begin", "s0", "s1", "s2", "s3", "element_bytes"),

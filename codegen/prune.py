@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
 from edgert.codegen.intervals import Interval, Ints, analyse, padded, same_shape
 from edgert.codegen.program import Array, Program, Step
 

@@ -16,6 +16,7 @@ from edgert.target import Target, load_target
 
 if TYPE_CHECKING:
     from edgert.codegen.arena import Arena
+    from edgert.codegen.memory import Buffer
     from edgert.codegen.program import Program
     from edgert.codegen.select import BoundStep
     from edgert.drivers.session import Session
@@ -70,7 +71,8 @@ def connect(artifact: Artifact, *, board: str | None = None) -> Session:
     described = load_board(wanted)
     if described.driver != "host" and described.id != artifact.report["board"]:
         raise UsageError(
-            f"{artifact.name} was compiled for {artifact.report['board'] or artifact.report['target']}, not for {wanted}",
+            f"{artifact.name} was compiled for {artifact.report['board'] or artifact.report['target']},"
+            f" not for {wanted}",
             hint=f"compile it with --board {wanted}",
         )
     return open_session(artifact.report, artifact.folder, described)
@@ -204,11 +206,13 @@ def _report(
         "inputs": [_port(program, arena, name) for name in program.inputs],
         "outputs": [_port(program, arena, name) for name in program.outputs],
         "layers": [_layer(request.name, program, b, arena, i) for i, b in enumerate(bound)],
-        "buffers": [
-            {"name": b.name, "offset": arena.plan.offsets[b.name], "bytes": b.nbytes, "first": b.first, "last": b.last}
-            for b in arena.buffers
-        ],
-    }  # fmt: skip
+        "buffers": [_buffer(arena, b) for b in arena.buffers],
+    }
+
+
+def _buffer(arena: Arena, b: Buffer) -> dict[str, Any]:
+    offset = arena.plan.offsets[b.name]
+    return {"name": b.name, "offset": offset, "bytes": b.nbytes, "first": b.first, "last": b.last}
 
 
 def _port(program: Program, arena: Arena, name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Artifact:
-    """A folder with model.c, model.h, weights.h, the kernel headers, report.json and, for a board, firmware.elf.
+    """A folder: model.c, model.h, weights.h, kernel headers, report.json and, for a board, firmware.elf.
 
     Everything it knows is in the folder: `Artifact.load(folder)` is the whole of it.
     """

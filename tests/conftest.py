@@ -12,8 +12,8 @@ SHARED = Path(os.environ.get("EDGERT_SHARED", Path(__file__).parents[2] / "share
 
 @pytest.fixture(scope="session")
 def shared_models_dir() -> Path:
-    """The MLPerf Tiny models; a test that asks for them is skipped, with this reason, where they are absent."""
+    """The MLPerf Tiny models; tests that ask for them are skipped where they are absent."""
     folder = SHARED / "models"
     if not folder.is_dir():
-        pytest.skip(f"no {folder}: set EDGERT_SHARED to the folder that holds models/ (MLPerf Tiny .tflite files)")
+        pytest.skip(f"no {folder}: set EDGERT_SHARED to the folder that holds models/ (MLPerf Tiny)")
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+
 from edgert.codegen.program import Array
 
 C_TYPES = {

@@ -28,9 +28,12 @@ def test_publish_then_lookup() -> None:
 
 
 def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), cache.publish("abc") as folder:
-        (folder / "half").write_text("x")
-        raise RuntimeError
+    def fail() -> None:
+        with cache.publish("abc") as folder:
+            (folder / "half").write_text("x")
+            raise RuntimeError
+
+    pytest.raises(RuntimeError, fail)
     assert cache.lookup("abc") is None
     assert list((tmp_path / "cache" / "artifacts").iterdir()) == []
 
