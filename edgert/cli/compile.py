@@ -1,0 +1,39 @@
+"""edgert compile: a model to C and firmware, and the verdict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgert.artifact import check_replaceable
+from edgert.cli.console import add_json, emit, emit_json, say
+from edgert.cli.models import add_compile_options, compile_model
+from edgert.report.verdict import verdict
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help=".tflite, or .onnx with QuantizeLinear/DequantizeLinear"
+    )
+    parser.add_argument(
+        "--board", "-b", metavar="B", help="board id: C, and a linked firmware (edgert boards)"
+    )
+    parser.add_argument("--target", "-t", metavar="T", help="CPU id: C only (edgert targets)")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write the C folder here")
+    add_compile_options(parser)
+    add_json(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    if args.output:
+        check_replaceable(args.output)
+    artifact = compile_model(args, args.target)
+    if args.output:
+        artifact = artifact.save(args.output)
+    if args.json:
+        emit_json(artifact.report)
+    else:
+        emit(verdict(artifact.report))
+    if args.output:
+        say(f"edgert: wrote {args.output}/ (model.c, model.h, example_main.c, CMakeLists.txt, report.json)")
+    return 0

@@ -1,0 +1,52 @@
+"""MODEL or DIR on the command line -> an Artifact."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgert import api
+from edgert.artifact import Artifact
+from edgert.cli.console import Progress
+from edgert.errors import UsageError
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL|DIR", help=".tflite or .onnx, or a folder from compile -o")
+    parser.add_argument("--board", "-b", metavar="B", help="board id (edgert boards); a DIR knows its own")
+    add_compile_options(parser)
+
+
+def add_compile_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--optimize", choices=api.OPTIMIZE, default="balanced", help="default: balanced")
+    parser.add_argument("--name", help="prefix of the C symbols; default: from the file's name")
+    parser.add_argument("--no-cache", action="store_true", help="compile even if the same input is cached")
+
+
+def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifact:
+    """Compile args.model for args.board (or `target`), with a line of progress."""
+    with Progress(f"compiling {Path(args.model).name} for {args.board or target}"):
+        return api.compile(
+            args.model,
+            board=args.board,
+            target=target,
+            name=args.name,
+            optimize=args.optimize,
+            use_cache=not args.no_cache,
+        )
+
+
+def open_source(args: argparse.Namespace) -> Artifact:
+    """The artifact of a folder, or of a model compiled now.
+
+    Raises UsageError if a model comes without a board, and whatever compile raises.
+    """
+    if Path(args.model).is_dir():
+        return Artifact.load(args.model)
+    if args.board is None:
+        raise UsageError(
+            "no board given",
+            rule="the instruction set is never guessed",
+            hint="add --board (see: edgert boards)",
+        )
+    return compile_model(args)

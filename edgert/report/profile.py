@@ -1,0 +1,62 @@
+"""A profile as text: totals, then one row per layer with its share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgert.report.tables import Column, number, percent, text
+
+if TYPE_CHECKING:
+    from edgert.drivers.session import LayerProfile, Profile
+
+BAR_CHARS = 20
+
+
+def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None = None) -> str:
+    """Totals and the table of layers. board: where it ran, by default what the report was compiled for."""
+    return f"{_headline(report, profile, board)}\n\n{profile_table(profile)}"
+
+
+def profile_table(profile: Profile) -> str:
+    """One row per layer; the share and the bar are of the cycles, or of the instructions without a model."""
+    columns = (
+        Column("#", True), Column("layer", max_width=44), Column("operator"), Column("kernel"),
+        Column("MAC", True), Column("instructions", True), Column("cycles", True), Column("per MAC", True),
+        Column("share", True), Column(""),
+    )  # fmt: skip
+    whole = sum(cost(layer) for layer in profile.layers)
+    return text(columns, [_row(i, layer, whole) for i, layer in enumerate(profile.layers)])
+
+
+def cost(layer: LayerProfile) -> int:
+    return layer.cycles or layer.instructions or 0
+
+
+def _row(index: int, layer: LayerProfile, whole: int) -> tuple[str, ...]:
+    each = f"{cost(layer) / layer.macs:.2f}" if layer.macs else "-"
+    bar = "#" * round(BAR_CHARS * cost(layer) / whole) if whole else ""
+    return (
+        str(index), layer.name, layer.op, layer.variant, number(layer.macs or None),
+        number(layer.instructions), number(layer.cycles), each, percent(cost(layer), whole), bar,
+    )  # fmt: skip
+
+
+def _headline(report: Mapping[str, Any], profile: Profile, board: str | None) -> str:
+    lines = [f"{report['name']} on {board or report['board']}"]
+    per_mac = f" ({cost_per_mac(profile, report['macs'])} per MAC)" if report["macs"] else ""
+    lines.append(f"  instructions  {number(profile.instructions)}, counted exactly")
+    if profile.cycles:
+        clock = (
+            f" = {profile.milliseconds:.2f} ms at {profile.clock_hz / 1e6:g} MHz" if profile.clock_hz else ""
+        )
+        lines.append(f"  cycles        {number(profile.cycles)}{per_mac}, {profile.cycles_kind}{clock}")
+    stack = f", stack {number(profile.stack_bytes)} bytes" if profile.stack_bytes is not None else ""
+    lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
+    if report["flash_bytes"]:
+        lines.append(f"  flash         {report['flash_bytes']:,} bytes, the whole firmware")
+    return "\n".join(lines)
+
+
+def cost_per_mac(profile: Profile, macs: int) -> str:
+    return f"{(profile.cycles or profile.instructions or 0) / macs:.2f}"

@@ -1,0 +1,80 @@
+"""What `edgert compile` says: does it fit, what takes the space, what each layer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgert.board import Board, load_board
+from edgert.report.tables import Column, number, percent, shape, text
+
+Report = Mapping[str, Any]
+
+
+def verdict(report: Report) -> str:
+    """The whole text, from a report.json."""
+    board = load_board(report["board"]) if report["board"] else None
+    lines = [_headline(report, board), *_ram(report, board), *_flash(report, board), _work(report), ""]
+    return "\n".join([*lines, layer_table(report)])
+
+
+def layer_table(report: Report) -> str:
+    """One row per layer; `live RAM` is what the arena holds while the layer runs."""
+    columns = (
+        Column("#", True), Column("layer", max_width=44), Column("operator"), Column("kernel"),
+        Column("output"), Column("MAC", True), Column("const bytes", True),
+        Column("scratch", True), Column("live RAM", True),
+    )  # fmt: skip
+    rows = [
+        (
+            layer["index"], layer["name"], layer["op"], layer["variant"], shape(layer["output_shape"]),
+            number(layer["macs"]), number(layer["weights_bytes"]), number(layer["scratch_bytes"]),
+            number(layer["live_bytes"]),
+        )
+        for layer in report["layers"]
+    ]  # fmt: skip
+    return text(columns, rows)
+
+
+def arena_words(report: Report) -> str:
+    """'16,000 bytes, the least possible' or how far from the bound it may be."""
+    arena, bound = report["arena_bytes"], report["arena_lower_bound_bytes"]
+    if arena == bound or report["arena_exact"]:
+        return f"{arena:,} bytes, proven minimal for these kernels"
+    return (
+        f"{arena:,} bytes, at most {percent(arena - bound, bound)} above the minimum (lower bound {bound:,})"
+    )
+
+
+def _headline(report: Report, board: Board | None) -> str:
+    if board is None:
+        return f"{report['name']} for target {report['target']}: C only (compile for a board: does it fit?)"
+    if board.driver == "host":
+        return f"{report['name']} for {board.id}: runs on this machine"
+    return f"{report['name']} for {board.id} ({board.target}, {board.clock_hz / 1e6:g} MHz): fits"
+
+
+def _ram(report: Report, board: Board | None) -> list[str]:
+    lines = []
+    if report["ram_bytes"] is not None and board is not None and board.ram_bytes:
+        lines.append(f"  RAM    {_share(report['ram_bytes'], board.ram_bytes)}, stack not included")
+    return [*lines, f"  arena  {arena_words(report)}"]
+
+
+def _flash(report: Report, board: Board | None) -> list[str]:
+    lines = []
+    if report["flash_bytes"] is not None and board is not None and board.flash_bytes:
+        lines.append(f"  flash  {_share(report['flash_bytes'], board.flash_bytes)}")
+    sections = ", ".join(f"{name} {size:,}" for name, size in report["flash_sections"].items())
+    split = f" (sections: {sections})" if sections else ""
+    return [*lines, f"         weights and tables {report['weights_bytes']:,} bytes{split}"]
+
+
+def _share(used: int, capacity: int) -> str:
+    return f"{used:,} of {capacity:,} bytes ({percent(used, capacity)}), {capacity - used:,} free"
+
+
+def _work(report: Report) -> str:
+    peak = max(report["layers"], key=lambda layer: layer["live_bytes"], default=None)
+    tail = f", RAM peaks in layer {peak['index']} {peak['name']}" if peak else ""
+    return f"  work   {report['macs']:,} MAC in {len(report['layers'])} layers{tail}"
