@@ -33,7 +33,8 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
             (folder / "half").write_text("x")
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     assert cache.lookup("abc") is None
     assert list((tmp_path / "cache" / "artifacts").iterdir()) == []
 
