@@ -1,0 +1,179 @@
+"""Write the generated parts of README.md and docs/: `make docs`. With --check, only say what is stale.
+
+Between `<!-- NAME -->` and `<!-- /NAME -->` a document holds what GENERATORS[NAME] returns. The measured
+table comes from docs/measured.json, which --measure DIR (the MLPerf Tiny models) writes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from edgert import errors
+from edgert.board import list_boards, load_board
+from edgert.codegen.contracts import CONTRACTS, Contract
+from edgert.codegen.kernels import VARIANTS, Variant
+from edgert.report.tables import Column, markdown, number
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md")
+MEASURED = ROOT / "docs" / "measured.json"
+MEASURED_BOARDS = ("cortex-m4-emulated", "cortex-m7-emulated", "cortex-m0plus-emulated", "rv32imc-emulated")
+DTYPE_WORDS = {"s8": "int8", "f32": "float32"}
+MODEL_WORDS = {
+    "kws_int8.tflite": "keyword spotting (DS-CNN)",
+    "ic_resnet8_int8.tflite": "image classification (ResNet-8)",
+    "vww_int8.tflite": "visual wake words (MobileNetV1 0.25)",
+    "ad01_int8.tflite": "anomaly detection (autoencoder)",
+}
+
+
+def dtype_words(contract: Contract) -> str:
+    """'conv2d_s8' -> 'int8'; 'quantize_f32_s8' -> 'float32 to int8'; data movers take anything."""
+    found = [DTYPE_WORDS[part] for part in contract.name.split("_") if part in DTYPE_WORDS]
+    return " to ".join(found) or "any of 1, 2 or 4 bytes"
+
+
+def variant_words(variant: Variant) -> str:
+    needs = ", ".join(sorted(variant.requires))
+    return f"`{variant.name}` ({needs})" if needs else f"`{variant.name}`"
+
+
+def kernels() -> str:
+    """The operator x dtype x variant matrix, from codegen.contracts and codegen.kernels.VARIANTS."""
+    columns = (Column("contract"), Column("dtype"), Column("kernels, most preferred first (what they need)"))
+    rows = [
+        (
+            f"`{contract.name}`",
+            dtype_words(contract),
+            ", ".join(variant_words(v) for v in VARIANTS if v.contract == contract.name) or "none",
+        )
+        for contract in CONTRACTS.values()
+    ]
+    return markdown(columns, rows)
+
+
+def exit_codes() -> str:
+    """One row per class of the exception tree."""
+    rows = [
+        (str(kind.exit_code), f"`{kind.__name__}`", _first_line(kind)) for kind in _tree(errors.EdgertError)
+    ]
+    return markdown((Column("code", True), Column("exception"), Column("when")), sorted(rows, key=_code))
+
+
+def _code(row: tuple[str, str, str]) -> int:
+    return int(row[0])
+
+
+def _tree(root: type[errors.EdgertError]) -> Iterator[type[errors.EdgertError]]:
+    yield root
+    for child in root.__subclasses__():
+        if child.__module__ == "edgert.errors":
+            yield from _tree(child)
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").strip().split("\n")[0]
+
+
+def boards() -> str:
+    columns = (
+        Column("board"), Column("target"), Column("clock MHz", True), Column("flash KiB", True),
+        Column("RAM KiB", True),
+    )  # fmt: skip
+    described = [load_board(name) for name in list_boards()]
+    rows = [
+        (f"`{b.id}`", f"`{b.target}`", f"{b.clock_hz / 1e6:g}" if b.clock_hz else "-", _kib(b.flash_bytes),
+         _kib(b.ram_bytes))
+        for b in described
+    ]  # fmt: skip
+    return markdown(columns, rows)
+
+
+def _kib(nbytes: int | None) -> str:
+    return "-" if not nbytes else number(nbytes / 1024)
+
+
+def measured() -> str:
+    """Model x board, from docs/measured.json."""
+    columns = (
+        Column("model"), Column("board"), Column("MAC", True), Column("instructions", True),
+        Column("cycles (modelled)", True), Column("ms", True), Column("arena bytes", True),
+        Column("stack bytes", True), Column("flash bytes", True),
+    )  # fmt: skip
+    suites = json.loads(MEASURED.read_text(encoding="utf-8"))["boards"]
+    rows = [_measured_row(suites[board], i) for i in range(4) for board in suites]
+    return markdown(columns, rows)
+
+
+def _measured_row(suite: dict[str, Any], index: int) -> tuple[str, ...]:
+    row = suite["models"][index]
+    return (
+        MODEL_WORDS[row["model"]], f"`{suite['board']}`", number(row["macs"]), number(row["instructions"]),
+        number(row["cycles"]), number(row["milliseconds"], 1), number(row["arena_bytes"]),
+        number(row["stack_bytes"]), number(row["flash_bytes"]),
+    )  # fmt: skip
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "kernels": kernels,
+    "exit-codes": exit_codes,
+    "boards": boards,
+    "measured": measured,
+}
+
+
+def refreshed(text: str) -> str:
+    """The document with every marked part generated anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return f"<!-- {name} -->\n{GENERATORS[name]()}\n<!-- /{name} -->"
+
+    return re.sub(r"<!-- ([a-z-]+) -->\n.*?<!-- /\1 -->", fill, text, flags=re.DOTALL)
+
+
+def stale() -> list[str]:
+    """The documents that `make docs` would change."""
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+    return [name for name, text in texts.items() if refreshed(text) != text]
+
+
+def measure(models: Path) -> None:
+    """Run the suite on every emulated board and write docs/measured.json."""
+    from edgert.cli.bench import SUITES
+    from edgert.cli.bench import measure as measure_one
+
+    document: dict[str, Any] = {"boards": {}}
+    for name in MEASURED_BOARDS:
+        board = load_board(name)
+        rows = [measure_one(task, models / file, board) for task, file in SUITES["mlperf-tiny"]]
+        document["boards"][name] = {"board": name, "clock_hz": board.clock_hz, "models": rows}
+    MEASURED.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--measure", type=Path, metavar="DIR")
+    args = parser.parse_args()
+    if args.measure:
+        measure(args.measure)
+    behind = stale()
+    if args.check:
+        print("\n".join(f"{name} is stale: run make docs" for name in behind), file=sys.stderr)
+        return 1 if behind else 0
+    for name in behind:
+        path = ROOT / name
+        path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
