@@ -13,9 +13,13 @@ Report = Mapping[str, Any]
 
 def verdict(report: Report) -> str:
     """The whole text, from a report.json."""
+    return f"{summary(report)}\n\n{layer_table(report)}"
+
+
+def summary(report: Report) -> str:
+    """The verdict without the layers: RAM, arena, flash, work."""
     board = load_board(report["board"]) if report["board"] else None
-    lines = [_headline(report, board), *_ram(report, board), *_flash(report, board), _work(report), ""]
-    return "\n".join([*lines, layer_table(report)])
+    return "\n".join([_headline(report, board), *_ram(report, board), *_flash(report, board), _work(report)])
 
 
 def layer_table(report: Report) -> str:
