@@ -62,8 +62,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         body = data[at + 8 : at + 8 + size]
-        if len(body) != size:
-            raise ValueError("truncated")
+        (crc,) = struct.unpack_from(">I", data, at + 8 + size)
+        if crc != zlib.crc32(kind + body):
+            raise ValueError("damaged")
         yield kind, body
         if kind == b"IEND":
             return
