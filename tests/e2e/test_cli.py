@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import models
+import e2e_models as models
 import numpy as np
 import pytest
 from tflite_builder import reference

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import models
+import e2e_models as models
 import numpy as np
 import pytest
 
