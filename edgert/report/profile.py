@@ -21,7 +21,7 @@ def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None 
 def profile_table(profile: Profile) -> str:
     """One row per layer; the share and the bar are of the cycles, or of the instructions without a model."""
     columns = (
-        Column("#", True), Column("layer", max_width=44), Column("operator"), Column("kernel"),
+        Column("#", True), Column("layer", max_width=36), Column("operator"), Column("kernel"),
         Column("MAC", True), Column("instructions", True), Column("cycles", True), Column("per MAC", True),
         Column("share", True), Column(""),
     )  # fmt: skip

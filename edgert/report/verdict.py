@@ -25,7 +25,7 @@ def summary(report: Report) -> str:
 def layer_table(report: Report) -> str:
     """One row per layer; `live RAM` is what the arena holds while the layer runs."""
     columns = (
-        Column("#", True), Column("layer", max_width=44), Column("operator"), Column("kernel"),
+        Column("#", True), Column("layer", max_width=36), Column("operator"), Column("kernel"),
         Column("output"), Column("MAC", True), Column("const bytes", True),
         Column("scratch", True), Column("live RAM", True),
     )  # fmt: skip
