@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,12 @@ from edgert import api
 from edgert.artifact import Artifact
 from edgert.cli.console import Progress, emit
 from edgert.cli.run import dequantized
-from edgert.drivers.session import Session
 from edgert.report.profile import profile_text
 from edgert.report.tables import Column, text
 from edgert.report.verdict import summary
+
+if TYPE_CHECKING:
+    from edgert.drivers.session import Session
 
 Array = npt.NDArray[np.generic]
 BOARD = "cortex-m4-emulated"

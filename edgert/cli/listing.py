@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
 
 _BOARD_COLUMNS = (
     Column("board"), Column("target"), Column("clock MHz", True), Column("flash bytes", True),
-    Column("RAM bytes", True), Column("driver"), Column("tried"), Column("what", max_width=70),
+    Column("RAM bytes", True), Column("driver"), Column("verified"), Column("what", max_width=90),
 )  # fmt: skip
 _TARGET_COLUMNS = (Column("target"), Column("architecture"), Column("features"), Column("compiler target"))
 

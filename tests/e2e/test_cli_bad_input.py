@@ -106,7 +106,7 @@ def test_too_big_for_ram_says_by_how_much_and_where(
 def test_too_big_for_flash_says_by_how_much(
     cli: Cli, write: Callable[[str, bytes], Path], tmp_path: Path
 ) -> None:
-    model = write("m.tflite", models.dense(4096, 2048))
+    model = write("m.tflite", models.dense(2048, 1280))
     outcome = cli("compile", model, "--board", BOARD, "-o", tmp_path / "out")
     check(outcome, 6, "flash")
     assert not (tmp_path / "out").exists()
