@@ -53,6 +53,8 @@ class Converter(OperatorConverter):  # type: ignore[misc]
         self.name = name
         self.in_float = False
         self._exprs: dict[int, tvm.ir.Expr] = {}
+        outputs = [int(i) for i in graph.OutputsAsNumpy()]
+        self._plain_outputs = {i for i in outputs if graph.Tensors(i).Type() != tflite.TensorType.UINT8}
 
     # what the graph reads and writes
 
@@ -60,7 +62,9 @@ class Converter(OperatorConverter):  # type: ignore[misc]
         tensor = self.subgraph.Tensors(index)
         if tensor.Type() not in ELEMENT_BYTES or tensor.Type() == tflite.TensorType.COMPLEX64:
             raise ModelError(
-                f"input '{self.label(index)}' is no tensor of numbers", where=self.name, rule="8-bit or float32"
+                f"input '{self.label(index)}' is no tensor of numbers",
+                where=self.name,
+                rule="8-bit or float32",
             )
         dtype = super().get_tensor_type_str(tensor.Type())
         return relax.Var(self.label(index), relax.TensorType(self.shape(index), dtype))
@@ -79,6 +83,12 @@ class Converter(OperatorConverter):  # type: ignore[misc]
             zero = relax.const(int(wrapper.qnn_params["zero_point"].value.numpy()) + 128, "int32")
             real = self.dequantized(expr, wrapper)
             expr = relax.op.quantize(real, wrapper.qnn_params["scale"], zero, axis=0, out_dtype="uint8")
+        if (
+            index in self._plain_outputs
+            and isinstance(expr, relax.Var)
+            and not isinstance(expr, relax.DataflowVar)
+        ):
+            return expr
         return self.bb.emit_output(expr, name_hint=self.label(index))
 
     def interface_quant(self, index: int) -> tuple[float, float]:
@@ -176,7 +186,8 @@ class Converter(OperatorConverter):  # type: ignore[misc]
     def _named(self, expr: tvm.ir.Expr, index: int) -> tvm.ir.Expr:
         if isinstance(expr, relax.Var | tvm.ir.GenericConst):
             return expr
-        return self.bb.emit(expr, name_hint=self.label(index))
+        emit = self.bb.emit_output if index in self._plain_outputs else self.bb.emit
+        return emit(expr, name_hint=self.label(index))
 
     # quantization
 

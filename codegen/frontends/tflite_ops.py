@@ -233,7 +233,9 @@ def reshape(c: Converter, operator: Any) -> Expr:
 def resize_bilinear(c: Converter, operator: Any) -> Expr:
     x, size = c.get_input_tensors(operator)
     opts = options(operator, tflite.ResizeBilinearOptions)
-    mode = "align_corners" if opts.AlignCorners() else "half_pixel" if opts.HalfPixelCenters() else "asymmetric"
+    mode = (
+        "align_corners" if opts.AlignCorners() else "half_pixel" if opts.HalfPixelCenters() else "asymmetric"
+    )
     target = tuple(int(d) for d in c.get_tensor_value(size))
     return finish(c, operator, R.image.resize2d(c.real(x), target, None, "NHWC", "linear", mode, ""))
 

@@ -1,0 +1,69 @@
+"""The order of everything between a model file and a Program.
+
+`EDGERT_DUMP=folder` writes the module after each pass, as `07-fuse-qdq.txt`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tvm
+from tvm import relax
+
+from edgert.codegen.frontends import load
+from edgert.codegen.lower import lower
+from edgert.codegen.passes.fuse_qdq import fuse_qdq
+from edgert.codegen.program import Program
+
+RelaxPass = Callable[[tvm.IRModule], tvm.IRModule]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """passes: (name, function), run in this order. needs, gives: what holds before and after."""
+
+    name: str
+    gives: str
+    passes: tuple[tuple[str, RelaxPass], ...]
+
+
+PHASES: tuple[Phase, ...] = (
+    Phase("simplify", "one binding per result, no aliases", (
+        ("canonicalize", relax.transform.CanonicalizeBindings()),
+    )),
+    Phase("fuse", "a composite function for everything that a kernel does", (
+        ("fuse-qdq", fuse_qdq),
+    )),
+)  # fmt: skip
+
+
+def compile_to_program(data: bytes, name: str) -> Program:
+    """A TFLite or ONNX file as a Program.
+
+    data: the file's bytes. name: the model's name, for messages and for the Program.
+    Raises: ModelError, UnsupportedOperatorError.
+    """
+    return lower(run_phases(load(data, name)), name)
+
+
+def run_phases(mod: tvm.IRModule, phases: tuple[Phase, ...] = PHASES) -> tvm.IRModule:
+    """The module after these phases."""
+    number = 0
+    _dump(mod, number, "load")
+    for phase in phases:
+        for name, function in phase.passes:
+            mod = function(mod)
+            number += 1
+            _dump(mod, number, name)
+    return mod
+
+
+def _dump(mod: tvm.IRModule, number: int, name: str) -> None:
+    folder = os.environ.get("EDGERT_DUMP")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        text = str(mod.script(show_meta=False))
+        Path(folder, f"{number:02}-{name}.txt").write_text(text, encoding="utf-8")
