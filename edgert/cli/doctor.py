@@ -41,11 +41,7 @@ PACKAGES: tuple[tuple[str, str, bool], ...] = (
     ("onnx", "reading .onnx", False),
     ("ai-edge-litert", "run --compare-reference", False),
 )
-TOOLS: tuple[tuple[str, str, str], ...] = (
-    ("gcc", "host builds, instead of zig", "apt-get install gcc"),
-    ("arm-none-eabi-gcc", "Arm firmware, instead of zig", "apt-get install gcc-arm-none-eabi"),
-    ("riscv64-unknown-elf-gcc", "RISC-V firmware, instead of zig", "apt-get install gcc-riscv64-unknown-elf"),
-)
+TOOLS: tuple[tuple[str, str, str], ...] = (("gcc", "host builds, instead of zig", "apt-get install gcc"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

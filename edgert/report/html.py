@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edgert.report.profile import cost
-from edgert.report.tables import number, percent
+from edgert.report.tables import label, number, percent
 from edgert.report.verdict import arena_words
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _layers(profile: Profile) -> str:
     rows = [f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"]
     for index, layer in enumerate(profile.layers):
         words = "".join(
-            f"<td>{escape(str(cell))}</td>" for cell in (index, layer.name, layer.op, layer.variant)
+            f"<td>{escape(str(cell))}</td>" for cell in (index, label(layer.name), layer.op, layer.variant)
         )
         numbers = (
             number(layer.macs),

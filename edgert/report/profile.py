@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgert.report.tables import Column, number, percent, text
+from edgert.report.tables import Column, label, number, percent, text
 
 if TYPE_CHECKING:
     from edgert.drivers.session import LayerProfile, Profile
@@ -37,7 +37,7 @@ def _row(index: int, layer: LayerProfile, whole: int) -> tuple[str, ...]:
     each = f"{cost(layer) / layer.macs:.2f}" if layer.macs else "-"
     bar = "#" * round(BAR_CHARS * cost(layer) / whole) if whole else ""
     return (
-        str(index), layer.name, layer.op, layer.variant, number(layer.macs or None),
+        str(index), label(layer.name), layer.op, layer.variant, number(layer.macs or None),
         number(layer.instructions), number(layer.cycles), each, percent(cost(layer), whole), bar,
     )  # fmt: skip
 

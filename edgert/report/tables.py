@@ -29,6 +29,11 @@ def shape(dims: Sequence[int]) -> str:
     return "x".join(map(str, dims))
 
 
+def label(layer_name: str) -> str:
+    """A layer's name for people: converters join the names of all fused operators with ';'."""
+    return layer_name.split(";")[0]
+
+
 def text(columns: Sequence[Column], rows: Sequence[Sequence[Any]], indent: str = "") -> str:
     """Columns two spaces apart; a cell longer than its column keeps its end, where layer names differ."""
     cells = [

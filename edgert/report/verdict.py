@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgert.board import Board, load_board
-from edgert.report.tables import Column, number, percent, shape, text
+from edgert.report.tables import Column, label, number, percent, shape, text
 
 Report = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ def layer_table(report: Report) -> str:
     )  # fmt: skip
     rows = [
         (
-            layer["index"], layer["name"], layer["op"], layer["variant"], shape(layer["output_shape"]),
+            layer["index"], label(layer["name"]), layer["op"], layer["variant"], shape(layer["output_shape"]),
             number(layer["macs"]), number(layer["weights_bytes"]), number(layer["scratch_bytes"]),
             number(layer["live_bytes"]),
         )
@@ -69,9 +69,16 @@ def _flash(report: Report, board: Board | None) -> list[str]:
     lines = []
     if report["flash_bytes"] is not None and board is not None and board.flash_bytes:
         lines.append(f"  flash  {_share(report['flash_bytes'], board.flash_bytes)}")
-    sections = ", ".join(f"{name} {size:,}" for name, size in report["flash_sections"].items())
-    split = f" (sections: {sections})" if sections else ""
-    return [*lines, f"         weights and tables {report['weights_bytes']:,} bytes{split}"]
+    return [*lines, f"         {', '.join(_flash_parts(report))}"]
+
+
+def _flash_parts(report: Report) -> list[str]:
+    """Weights are the model's; the rest of the constants are literals and geometry."""
+    parts = [f"weights and tables {report['weights_bytes']:,} bytes"]
+    sections = dict(report["flash_sections"])
+    if "constants" in sections:
+        sections["other constants"] = sections.pop("constants") - report["weights_bytes"]
+    return [*parts, *(f"{name} {size:,}" for name, size in sections.items() if size > 0)]
 
 
 def _share(used: int, capacity: int) -> str:
@@ -80,5 +87,5 @@ def _share(used: int, capacity: int) -> str:
 
 def _work(report: Report) -> str:
     peak = max(report["layers"], key=lambda layer: layer["live_bytes"], default=None)
-    tail = f", RAM peaks in layer {peak['index']} {peak['name']}" if peak else ""
+    tail = f", RAM peaks in layer {peak['index']} {label(peak['name'])}" if peak else ""
     return f"  work   {report['macs']:,} MAC in {len(report['layers'])} layers{tail}"
