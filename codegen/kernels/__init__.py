@@ -12,8 +12,39 @@ float *. A variant is interchangeable with every other of its contract: same byt
 
 from __future__ import annotations
 
+from edgert.codegen.kernels import (
+    add,
+    conv2d,
+    copy,
+    depthwise_conv2d,
+    fully_connected,
+    lut,
+    mean,
+    mul,
+    pad,
+    pool2d,
+    prelu,
+    quantize,
+    resize,
+    softmax,
+)
 from edgert.codegen.kernels.variant import Variant
 
 __all__ = ["VARIANTS", "Variant"]
 
-VARIANTS: tuple[Variant, ...] = ()
+VARIANTS: tuple[Variant, ...] = (
+    *add.VARIANTS,
+    *conv2d.VARIANTS,
+    *copy.VARIANTS,
+    *depthwise_conv2d.VARIANTS,
+    *fully_connected.VARIANTS,
+    *lut.VARIANTS,
+    *mean.VARIANTS,
+    *mul.VARIANTS,
+    *pad.VARIANTS,
+    *pool2d.VARIANTS,
+    *prelu.VARIANTS,
+    *quantize.VARIANTS,
+    *resize.VARIANTS,
+    *softmax.VARIANTS,
+)

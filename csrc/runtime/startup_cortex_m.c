@@ -1,0 +1,35 @@
+/* Reset and vector table of every Cortex-M. Source: Armv7-M Architecture Reference Manual, B1.5 */
+#include "runtime/startup.h"
+
+extern uint32_t ert_stack_top[];
+void _start(void);
+void ert_unexpected_exception(void);
+
+void _start(void)
+{
+#if defined(__ARM_FP)
+    /* CPACR: full access to CP10 and CP11, the FPU. Armv7-M ARM, B3.2.20 */
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
+    __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
+    ert_prepare_memory();
+    main();
+    ert_unexpected_exception();
+}
+
+/* A fault with no better handler stops here, where a debugger sees it. */
+void ert_unexpected_exception(void)
+{
+    for (;;) {
+        __asm__ volatile("bkpt #0");
+    }
+}
+
+__attribute__((section(".vectors"), used)) static const void *const ert_vectors[16] = {
+    ert_stack_top, (const void *)_start, /* then NMI, HardFault, ... */
+    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
+    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
+    (const void *)ert_unexpected_exception, 0, 0, 0, 0,
+    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception, 0,
+    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
+};

@@ -1,0 +1,236 @@
+"""An emulated board: a real firmware image, from its reset vector, on Unicorn's model of the core.
+
+Exactly the board's flash and RAM are mapped, so anything else faults. The firmware is not instrumented:
+layers are found by the symbols of their functions, instructions by the basic blocks that were executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import unicorn
+from unicorn import arm_const, riscv_const
+
+from edgert.board import Board
+from edgert.drivers.elf import Elf
+from edgert.drivers.session import (
+    DISPATCH,
+    Array,
+    LayerProfile,
+    Profile,
+    Session,
+    port_bytes,
+    read_outputs,
+)
+from edgert.drivers.timing import CostModel
+from edgert.errors import BoardFaultError, BoardTimeoutError, UsageError
+from edgert.target import Target, load_target
+
+_PAGE = 0x1000
+_SYSTEM_CONTROL_SPACE = 0xE000E000  # Armv7-M ARM, B3.2: registers that start-up code touches
+_PAINT = 0xA5
+_START_TIMEOUT_S = 10.0
+_ARM_CPUS = {
+    "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+}
+
+
+@dataclass(frozen=True)
+class _Registers:
+    pc: int
+    sp: int
+    link: int
+
+
+_ARM = _Registers(arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR)
+_RISCV = _Registers(riscv_const.UC_RISCV_REG_PC, riscv_const.UC_RISCV_REG_SP, riscv_const.UC_RISCV_REG_RA)
+
+
+def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Session:
+    elf = folder / "firmware.elf"
+    if not elf.is_file():
+        raise UsageError(f"{folder} has no firmware.elf", hint=f"compile the model with --board {board.id}")
+    return UnicornSession(report, Elf(elf), board)
+
+
+@dataclass
+class _Trace:
+    """What the block hook saw. Key of blocks: (layer, address, size); taken: layer -> taken branches."""
+
+    blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
+    layer: int = -1
+    expected: int = 0
+
+
+class UnicornSession(Session):
+    """See Session. The core is reset when the session opens."""
+
+    def __init__(self, report: Mapping[str, Any], elf: Elf, board: Board) -> None:
+        super().__init__(report)
+        self._elf, self._board = elf, board
+        self._target = load_target(board.target)
+        self._arm = self._target.arch != "rv32"
+        self._regs = _ARM if self._arm else _RISCV
+        self._thumb = 1 if self._arm else 0
+        self._bad_access = ""
+        self._uc = _core(self._target)
+        self._load()
+        self._arena = elf.symbols["ert_arena"]
+        self._wait = elf.symbols["ert_wait"] & ~1
+        self._resume(self._reset(), _START_TIMEOUT_S)
+
+    def _load(self) -> None:
+        assert self._board.flash is not None and self._board.ram is not None
+        for region in (self._board.flash, self._board.ram):
+            self._uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE)
+        if self._arm:
+            self._uc.mem_map(_SYSTEM_CONTROL_SPACE, _PAGE)
+        for address, data in self._elf.segments:
+            self._uc.mem_write(address, data)
+        self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_access)
+
+    def _reset(self) -> int:
+        """Set the stack as the core does; returns the address of the first instruction."""
+        if not self._arm:
+            return self._elf.entry
+        assert self._board.flash is not None
+        stack, entry = (
+            int.from_bytes(self._uc.mem_read(self._board.flash.start + 4 * i, 4), "little") for i in range(2)
+        )
+        self._uc.reg_write(self._regs.sp, stack)
+        return entry
+
+    def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
+        for port, data in zip(self.report["inputs"], inputs, strict=True):
+            self._uc.mem_write(self._arena + port["offset"], data)
+        # ert_wait is empty: going on after it is returning from it
+        self._resume(self._uc.reg_read(self._regs.link), timeout_s)
+        ports = self.report["outputs"]
+        found = {
+            p["offset"]: bytes(self._uc.mem_read(self._arena + p["offset"], port_bytes(p))) for p in ports
+        }
+        return read_outputs(ports, found)
+
+    def _resume(self, address: int, timeout_s: float) -> None:
+        """Run until the firmware waits for input again."""
+        try:
+            self._uc.emu_start(address | self._thumb, self._wait, timeout=int(timeout_s * 1e6))
+        except unicorn.UcError as error:
+            raise self._fault(error) from error
+        if self._uc.reg_read(self._regs.pc) & ~1 != self._wait:
+            raise BoardTimeoutError(
+                f"no answer within {timeout_s:g} s", where=self._place(), hint="give it more time (--timeout)"
+            )
+
+    def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile:
+        trace = _Trace()
+        entries = {self._elf.symbols[layer["symbol"]] & ~1: layer["index"] for layer in self.report["layers"]}
+        invoke = self._function(f"{self.report['name']}_invoke")
+
+        def on_block(_uc: object, address: int, size: int, _data: object) -> None:
+            if address != trace.expected:
+                trace.taken[trace.layer] = trace.taken.get(trace.layer, 0) + 1
+            trace.layer = entries.get(address, -1 if invoke[0] <= address < invoke[1] else trace.layer)
+            key = (trace.layer, address, size)
+            trace.blocks[key] = trace.blocks.get(key, 0) + 1
+            trace.expected = address + size
+
+        self._paint()
+        hook = self._uc.hook_add(unicorn.UC_HOOK_BLOCK, on_block)
+        try:
+            self._run(inputs, timeout_s)
+        finally:
+            self._uc.hook_del(hook)
+        return self._summary(trace)
+
+    def _function(self, name: str) -> tuple[int, int]:
+        start = self._elf.symbols[name] & ~1
+        found = self._elf.function_at(start)
+        return (start, found.end if found else start)
+
+    def _summary(self, trace: _Trace) -> Profile:
+        model = CostModel(self._target)
+        costs = {
+            (address, size): model.cost(bytes(self._uc.mem_read(address, size)), address)
+            for _, address, size in trace.blocks
+        }
+        layers = {layer["index"]: (layer["name"], layer["op"], layer["variant"], layer["macs"])
+                  for layer in self.report["layers"]}  # fmt: skip
+        layers[-1] = (DISPATCH, "-", "-", 0)
+        instructions, cycles = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0.0)
+        for (layer, address, size), times in trace.blocks.items():
+            instructions[layer] += times * costs[address, size].instructions
+            cycles[layer] += times * costs[address, size].cycles
+        for layer, times in trace.taken.items():
+            cycles[layer] += times * model.branch_taken
+        rows = tuple(
+            LayerProfile(*what, instructions[layer], round(cycles[layer])) for layer, what in layers.items()
+        )
+        return Profile(rows, "modelled", self._stack_bytes(), self._board.clock_hz)
+
+    def _paint(self) -> None:
+        limit, sp = self._elf.symbols["ert_stack_limit"], self._uc.reg_read(self._regs.sp)
+        self._uc.mem_write(limit, bytes([_PAINT]) * (sp - limit))
+
+    def _stack_bytes(self) -> int:
+        """From the top of the stack to the lowest byte that is no longer painted."""
+        limit, top = self._elf.symbols["ert_stack_limit"], self._elf.symbols["ert_stack_top"]
+        found = bytes(self._uc.mem_read(limit, top - limit))
+        untouched = len(found) - len(found.lstrip(bytes([_PAINT])))
+        if untouched == 0:
+            raise BoardFaultError(
+                f"the stack overflowed its {top - limit:,} bytes", where=self._board.id,
+                hint="choose a board with more RAM",
+            )  # fmt: skip
+        return top - limit - untouched
+
+    def _on_bad_access(
+        self, _uc: object, access: int, address: int, size: int, _value: int, _data: object
+    ) -> bool:
+        kinds = {
+            unicorn.UC_MEM_READ_UNMAPPED: "read of", unicorn.UC_MEM_WRITE_UNMAPPED: "write to",
+            unicorn.UC_MEM_FETCH_UNMAPPED: "jump to", unicorn.UC_MEM_WRITE_PROT: "write to",
+        }  # fmt: skip
+        self._bad_access = (
+            f"{kinds.get(access, 'access to')} {address:#010x} ({size} bytes), which is no memory"
+        )
+        return False
+
+    def _fault(self, error: unicorn.UcError) -> BoardFaultError:
+        what = self._bad_access or f"the core stopped: {error}"
+        self._bad_access = ""
+        return BoardFaultError(
+            what, where=self._place(), hint="look at that line of model.c or its kernel header"
+        )
+
+    def _place(self) -> str:
+        """Board, layer, function, line and address of where the core is."""
+        pc, link = (self._uc.reg_read(r) & ~1 for r in (self._regs.pc, self._regs.link))
+        function = self._elf.function_at(pc)
+        symbols = {layer["symbol"]: layer for layer in self.report["layers"]}
+        names = [f.name for f in (function, self._elf.function_at(link)) if f]
+        layer = next((symbols[name] for name in names if name in symbols), None)
+        parts = [self._board.id]
+        if layer:
+            parts.append(f"layer {layer['index']} {layer['name']}")
+        parts.append(
+            f"{function.name if function else 'outside the firmware'} {self._elf.line_at(pc)}".strip()
+        )
+        return ", ".join([*parts, f"pc {pc:#010x}"])
+
+
+def _core(target: Target) -> unicorn.Uc:
+    if target.arch == "rv32":
+        return unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+    core = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+    assert target.emulator is not None
+    core.ctl_set_cpu_model(_ARM_CPUS[target.emulator])
+    return core

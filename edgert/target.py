@@ -1,0 +1,96 @@
+"""Target: a CPU as the compiler sees it. One TOML per CPU in targets/; docs/architecture.md lists the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from edgert import descriptor
+
+_REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
+_OPTIONAL = ("emulator", "timing")
+_TIMING_CLASSES = frozenset({
+    "default", "load", "load_next", "store", "load_many_base", "load_many_each", "branch_taken", "multiply",
+    "multiply_long", "divide", "call",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Modelled cycles of one core, per instruction class; source says where they are from.
+
+    cycles: class -> cycles. Classes: default, load (first of a run), load_next (further loads of a run),
+    store, load_many_base + load_many_each (LDM, POP, STM, PUSH), branch_taken (added to default),
+    multiply, multiply_long, divide, call (added to default).
+    """
+
+    source: str
+    cycles: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """features: what kernels ask for (Variant.requires). zig_target, zig_cpu, cflags: for `zig cc`.
+
+    gcc, gcc_flags: the same for a GNU toolchain. emulator: Unicorn's name of the core, None if it has none.
+    """
+
+    id: str
+    name: str
+    arch: str
+    features: frozenset[str]
+    source: str
+    zig_target: str
+    zig_cpu: str
+    cflags: tuple[str, ...]
+    gcc: str
+    gcc_flags: tuple[str, ...]
+    emulator: str | None
+    timing: Timing | None
+
+
+def list_targets() -> list[str]:
+    """Ids of every target, sorted."""
+    return sorted(
+        p.name.removesuffix(".toml") for p in files("edgert.targets").iterdir() if p.name.endswith(".toml")
+    )
+
+
+@cache
+def load_target(target_id: str) -> Target:
+    """Read targets/<id>.toml.
+
+    Raises DescriptorError: unknown id (names the nearest), unknown or missing key, bad value.
+    """
+    if target_id not in list_targets():
+        raise descriptor.unknown("target", target_id, list_targets())
+    where = f"targets/{target_id}.toml"
+    table = descriptor.read(files("edgert.targets") / f"{target_id}.toml", where)
+    descriptor.check_keys(table, _REQUIRED, _OPTIONAL, where)
+    compiler = table["compiler"]
+    descriptor.check_keys(
+        compiler, ("zig_target", "zig_cpu", "cflags", "gcc", "gcc_flags"), (), f"{where} [compiler]"
+    )
+    if table["id"] != target_id:
+        raise descriptor.DescriptorError(
+            f"id is {table['id']!r}", where=where, rule="the id is the file's name"
+        )
+    timing = table.get("timing")
+    if timing is not None:
+        descriptor.check_keys(timing, ("source", *_TIMING_CLASSES), (), f"{where} [timing]")
+        timing = Timing(timing["source"], {k: float(v) for k, v in timing.items() if k != "source"})
+    return Target(
+        id=table["id"],
+        name=table["name"],
+        arch=table["arch"],
+        features=frozenset(table["features"]),
+        source=table["source"],
+        zig_target=compiler["zig_target"],
+        zig_cpu=compiler["zig_cpu"],
+        cflags=tuple(compiler["cflags"]),
+        gcc=compiler["gcc"],
+        gcc_flags=tuple(compiler["gcc_flags"]),
+        emulator=table.get("emulator"),
+        timing=timing,
+    )

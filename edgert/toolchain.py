@@ -1,0 +1,158 @@
+"""C -> firmware ELF for a board, or a shared library for this machine. zig cc from PyPI by default."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from edgert import cache, linker
+from edgert.board import Board
+from edgert.errors import DoesNotFitError, ToolError
+from edgert.target import Target, load_target
+
+TIMEOUT_S = 600
+_LEVEL = {"speed": "-O3", "balanced": "-O3", "size": "-Oz"}
+_WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+_FREESTANDING = (
+    "-ffreestanding", "-fno-builtin-printf", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all",
+    "-fno-stack-protector", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+    "-ffp-contract=off", "-g",
+)  # fmt: skip
+_STARTUP = {"rv32": "startup_riscv.c"}
+_OVERFLOW = re.compile(r"section '?([.\w]+)'? will not fit in region '(\w+)': overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """flash_bytes: everything that is programmed. ram_bytes: .data and .bss, the arena included; no stack.
+
+    flash_sections: code, constants (weights, tables, literals), data (initial values of RAM), vectors.
+    """
+
+    elf: Path
+    compiler: str
+    flash_bytes: int
+    ram_bytes: int
+    flash_sections: Mapping[str, int]
+
+
+def compile_firmware(
+    folder: Path, name: str, arena_bytes: int, board: Board, out: Path, optimize: str = "balanced"
+) -> Firmware:
+    """Compile folder/model.c with the runner and start-up code, and link for the board's memory map.
+
+    Raises DoesNotFitError (by how many bytes, and in which memory), ToolError (no compiler; its first error).
+    """
+    target = load_target(board.target)
+    build = out.parent / ".build"
+    build.mkdir(parents=True, exist_ok=True)
+    script = build / "board.ld"
+    script.write_text(linker.script(board), encoding="utf-8")
+    with as_file(files("edgert.csrc")) as csrc:
+        runtime = csrc / "runtime"
+        sources = [folder / "model.c", runtime / "runner.c", runtime / "ert_libc.c"]
+        sources.append(runtime / _STARTUP.get(target.arch, "startup_cortex_m.c"))
+        command = [
+            *zig_cc(target), *_WARNINGS, *_FREESTANDING, _LEVEL[optimize],
+            f"-DERT_MODEL={name}", f"-DERT_MODEL_ARENA_BYTES={arena_bytes}",
+            f"-I{folder}", f"-I{csrc}", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={csrc}=csrc",
+            f"-ffile-prefix-map={Path.cwd()}=.",
+            "-nostdlib", "-lcompiler_rt", "-static", "-Wl,--gc-sections", f"-Wl,-T,{script}",
+            *map(str, sources), "-o", str(out),
+        ]  # fmt: skip
+        _run(command, where=name, board=board)
+    shutil.rmtree(build)
+    return measure(out, f"zig cc {version('ziglang')} (clang) {_LEVEL[optimize]}")
+
+
+def zig_cc(target: Target) -> list[str]:
+    """The start of a `zig cc` command line for a target."""
+    base = [*_zig(), "cc"]
+    if target.arch == "host":
+        return base
+    return [*base, "-target", target.zig_target, f"-mcpu={target.zig_cpu}", *target.cflags]
+
+
+def compile_host(folder: Path, out: Path, *, sanitize: bool = False) -> Path:
+    """Compile folder/model.c to a shared library `out`: with gcc where there is one, else with zig.
+
+    sanitize: with the address and undefined-behaviour sanitizers (the loading process preloads libasan).
+    """
+    compiler = [shutil.which("gcc") or ""] if shutil.which("gcc") else [*_zig(), "cc"]
+    level = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if sanitize else ["-O2"]
+    command = [
+        *compiler, *_WARNINGS, *level, "-g", "-ffp-contract=off", "-fPIC", "-shared", f"-I{folder}",
+        str(folder / "model.c"), "-o", str(out),
+    ]  # fmt: skip
+    _run(command, where=folder.name)
+    return out
+
+
+def measure(elf_path: Path, compiler: str) -> Firmware:
+    """Sizes of a linked firmware, from its ELF sections."""
+    from elftools.elf.elffile import ELFFile
+
+    kinds = {".vectors": "vectors", ".text": "code", ".rodata": "constants", ".data": "data"}
+    flash: dict[str, int] = dict.fromkeys(kinds.values(), 0)
+    ram = 0
+    with elf_path.open("rb") as stream:
+        for section in ELFFile(stream).iter_sections():
+            if section.name in kinds:
+                flash[kinds[section.name]] += section["sh_size"]
+            if section.name in (".data", ".bss"):
+                ram += section["sh_size"]
+    return Firmware(elf_path, compiler, sum(flash.values()), ram, flash)
+
+
+def _zig() -> list[str]:
+    if importlib.util.find_spec("ziglang") is None:
+        raise ToolError("the zig compiler is missing", hint="pip install ziglang")
+    return [sys.executable, "-m", "ziglang"]
+
+
+def _run(command: Sequence[str], *, where: str, board: Board | None = None) -> None:
+    zig_cache = cache.root() / "zig"
+    environment = {
+        **os.environ,
+        "ZIG_GLOBAL_CACHE_DIR": str(zig_cache),
+        "ZIG_LOCAL_CACHE_DIR": str(zig_cache),
+    }
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"the compiler ran longer than {TIMEOUT_S} s", where=where) from error
+    except OSError as error:
+        raise ToolError(
+            f"cannot start {command[0]}: {error.strerror}", where=where, hint="edgert doctor"
+        ) from error
+    if done.returncode == 0:
+        return
+    overflow = [(region, int(excess)) for _, region, excess in _OVERFLOW.findall(done.stderr)]
+    if overflow and board is not None:
+        raise _does_not_fit(overflow, board, where)
+    first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:300])
+    raise ToolError(f"the C compiler failed: {first.strip()}", where=where, hint="edgert doctor")
+
+
+def _does_not_fit(overflow: Sequence[tuple[str, int]], board: Board, where: str) -> DoesNotFitError:
+    excess: dict[str, int] = {}
+    for region, count in overflow:  # reported for every section that no longer fits: the last is the sum
+        excess[region] = max(excess.get(region, 0), count)
+    sizes = {"flash": board.flash_bytes or 0, "ram": board.ram_bytes or 0}
+    parts = [f"{count:,} bytes too many for the {sizes[r]:,} of {r}" for r, count in sorted(excess.items())]
+    return DoesNotFitError(
+        f"the firmware does not fit on {board.id}: {' and '.join(parts)}",
+        where=where,
+        hint="choose a bigger board (edgert boards), --optimize size, or a smaller network",
+    )
