@@ -7,6 +7,8 @@ between dequantize and quantize: what TVM can do in float, a quantized model can
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ def from_tflite(data: bytes, name: str) -> tvm.IRModule:
     converter = Converter(model, graph, builder, name)
     inputs = [int(i) for i in graph.InputsAsNumpy()] if graph.InputsLength() else []
     outputs = [int(i) for i in graph.OutputsAsNumpy()]
-    with builder.function("main"):
+    with builder.function("main"), _ended(builder):
         parameters = [converter.parameter(index) for index in inputs]
         with builder.dataflow():
             for index, parameter in zip(inputs, parameters, strict=True):
@@ -43,6 +45,16 @@ def from_tflite(data: bytes, name: str) -> tvm.IRModule:
     quant = [number for index in (*inputs, *outputs) for number in converter.interface_quant(index)]
     module["main"] = module["main"].with_attr("quant", quant)
     return module
+
+
+@contextmanager
+def _ended(builder: relax.BlockBuilder) -> Iterator[None]:
+    """End the open block when the conversion fails: TVM prints a warning for one that is left open."""
+    try:
+        yield
+    except BaseException:
+        builder._end_block()
+        raise
 
 
 class Converter(OperatorConverter):  # type: ignore[misc]
