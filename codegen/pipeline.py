@@ -16,6 +16,8 @@ from tvm import relax
 from edgert.codegen.frontends import load
 from edgert.codegen.lower import lower
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
+from edgert.codegen.passes.fuse_tir import fuse_tir
+from edgert.codegen.passes.legalize import legalize
 from edgert.codegen.program import Program
 
 RelaxPass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -37,6 +39,10 @@ PHASES: tuple[Phase, ...] = (
     Phase("fuse", "a composite function for everything that a kernel does", (
         ("fuse-qdq", fuse_qdq),
     )),
+    Phase("legalize", "composites, call_tir and views, nothing else", (
+        ("legalize", legalize),
+        ("fuse-tir", fuse_tir),
+    )),
 )  # fmt: skip
 
 
@@ -46,7 +52,12 @@ def compile_to_program(data: bytes, name: str) -> Program:
     data: the file's bytes. name: the model's name, for messages and for the Program.
     Raises: ModelError, UnsupportedOperatorError.
     """
-    return lower(run_phases(load(data, name)), name)
+    mod = run_phases(load(data, name))
+    try:
+        from edgert.codegen.tir import print_primfunc
+    except ImportError:
+        print_primfunc = None
+    return lower(mod, name, print_primfunc)
 
 
 def run_phases(mod: tvm.IRModule, phases: tuple[Phase, ...] = PHASES) -> tvm.IRModule:

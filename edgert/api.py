@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +134,10 @@ def _build(request: _Request, folder: Path) -> None:
     from edgert.codegen import arena as arenas
     from edgert.codegen import pipeline
     from edgert.codegen.c import emit, project
+    from edgert.codegen.prune import prune
     from edgert.codegen.select import bind
 
-    program = pipeline.compile_to_program(request.data, request.name)
+    program, removals = prune(pipeline.compile_to_program(request.data, request.name))
     bound = bind(program, request.target.features)
     arena = arenas.place(program, bound)
     _check_ram(request, bound, arena)
@@ -150,6 +151,7 @@ def _build(request: _Request, folder: Path) -> None:
         (folder / path).write_text(text, encoding="utf-8")
     firmware = _link(request, arena, folder)
     report = _report(request, program, bound, arena, firmware, digest)
+    report["removed_channels"] = [asdict(removal) for removal in removals]
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

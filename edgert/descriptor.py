@@ -1,4 +1,4 @@
-"""Descriptors (targets, boards) are TOML: read, checked against a dataclass's fields, unknown keys rejected."""
+"""Descriptors (targets, boards) are TOML: read, and checked key by key; unknown keys are rejected."""
 
 from __future__ import annotations
 

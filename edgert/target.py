@@ -1,4 +1,4 @@
-"""Target: a CPU as the compiler sees it. One TOML per CPU in targets/; docs/architecture.md lists the keys."""
+"""Target: a CPU as the compiler sees it. One TOML per CPU in targets/."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from edgert.codegen.lower import movers, quantized, weighted
 from edgert.codegen.lower.builder import ProgramBuilder
 from edgert.codegen.lower.context import Composite
 from edgert.codegen.passes.composite import Body, array, dtype_of, op_name
+from edgert.codegen.passes.legalize import VIEWS
 from edgert.codegen.program import Program, Quant, TirFunction
 
 RULES: dict[str, Callable[[Composite], None]] = {
@@ -35,7 +36,6 @@ RULES: dict[str, Callable[[Composite], None]] = {
     "edgert.pad": movers.pad,
     "edgert.resize_nearest": movers.resize_nearest,
 }
-VIEWS = ("relax.reshape", "relax.squeeze", "relax.expand_dims", "relax.flatten")
 PrintFunction = Callable[[tvm.tirx.PrimFunc, str], TirFunction]
 
 
@@ -67,7 +67,7 @@ class _Lowering:
         return list(fields)
 
     def _binding(self, var: relax.Var, value: Expr) -> None:
-        if isinstance(value, Call) and isinstance(value.op, tvm.ir.GlobalVar):
+        if op_name(value) == "relax.call_dps_packed":
             self._composite(var, value)
         elif op_name(value) in VIEWS:
             self.program.view(var, self._name(value.args[0]))
@@ -95,8 +95,8 @@ class _Lowering:
         return self.program.names[expr]
 
     def _composite(self, var: relax.Var, call: Call) -> None:
-        function = self.mod[call.op]
-        names = tuple(self._name(a) for a in call.args)
+        function = self.mod[str(call.args[0].global_symbol)]
+        names = tuple(self._name(a) for a in call.args[1].fields)
         RULES[str(function.attrs["Composite"])](Composite(self.program, var, Body.of(function), names))
 
     def _call_tir(self, var: relax.Var, call: Call) -> None:

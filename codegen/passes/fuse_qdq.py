@@ -1,8 +1,8 @@
 """Outline what a kernel can do into composite functions.
 
 Needs: one dataflow block; constants on the weight side of convolutions and products.
-Guarantees: main calls `edgert_<composite>_<nnn>` (attr Composite = its pattern's name) for each match, the
-variable keeps the layer's name; what is left is for TIR; nothing dead remains.
+Guarantees: main has a call_dps_packed of `edgert_<composite>_<nnn>` for each match; the function of that name
+is its meaning (attr Composite = the pattern's name); the variable keeps the layer's name; what is left is for TIR; nothing dead remains.
 Why not FuseOpsByPattern: it renames the results, and lets no two composites share a dequantize.
 """
 
@@ -44,9 +44,10 @@ class _Fuser:
             if match is not None:
                 pattern, body = match
                 function = outlined(pattern.name, body)
-                name = typed(tvm.ir.GlobalVar(f"edgert_{pattern.name}_{number:03}"), function.ty)
-                functions[name] = function
-                value = Call(name, list(body.params), ret_ty=var.ty)
+                name = f"edgert_{pattern.name}_{number:03}"
+                functions[tvm.ir.GlobalVar(name)] = function
+                call = relax.op.call_dps_packed(name, tvm.ir.Tuple(list(body.params)), var.ty)
+                value = typed(call, var.ty)
             bindings.append(relax.VarBinding(var, value))
         block = relax.DataflowBlock(bindings)
         body = typed(relax.SeqExpr([block], self.main.body.body), self.main.body.body.ty)

@@ -145,10 +145,12 @@ class UnicornSession(Session):
 
         self._paint()
         hook = self._uc.hook_add(unicorn.UC_HOOK_BLOCK, on_block)
+        self._uc.ctl_flush_tb()  # code translated before the hook was there does not call it
         try:
             self._run(inputs, timeout_s)
         finally:
             self._uc.hook_del(hook)
+            self._uc.ctl_flush_tb()
         return self._summary(trace)
 
     def _function(self, name: str) -> tuple[int, int]:

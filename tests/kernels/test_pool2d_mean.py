@@ -47,18 +47,19 @@ OPERATORS = {"MAX_POOL_2D": "max_pool2d_s8", "AVERAGE_POOL_2D": "avg_pool2d_s8"}
 def attrs(case: Pool, y_range: tuple[int, int]) -> dict[str, int]:
     (out_h, pad_top), (out_w, pad_left) = case.axis(0), case.axis(1)
     batch, in_h, in_w, channels = case.x
-    return dict(
-        batch=batch, in_h=in_h, in_w=in_w, channels=channels, out_h=out_h, out_w=out_w,
-        kernel_h=case.kernel[0], kernel_w=case.kernel[1], stride_h=case.stride[0], stride_w=case.stride[1],
-        pad_top=pad_top, pad_left=pad_left, y_min=y_range[0], y_max=y_range[1],
-    )  # fmt: skip
+    return {
+        "batch": batch, "in_h": in_h, "in_w": in_w, "channels": channels, "out_h": out_h, "out_w": out_w,
+        "kernel_h": case.kernel[0], "kernel_w": case.kernel[1],
+        "stride_h": case.stride[0], "stride_w": case.stride[1],
+        "pad_top": pad_top, "pad_left": pad_left, "y_min": y_range[0], "y_max": y_range[1],
+    }  # fmt: skip
 
 
 def interpreter(kind: str, case: Pool, x: Array, y_shape: tuple[int, ...], zero: int, fused: str) -> Array:
-    options = dict(
-        padding=case.padding, strideH=case.stride[0], strideW=case.stride[1],
-        filterHeight=case.kernel[0], filterWidth=case.kernel[1], fusedActivationFunction=fused,
-    )  # fmt: skip
+    options = {
+        "padding": case.padding, "strideH": case.stride[0], "strideW": case.stride[1],
+        "filterHeight": case.kernel[0], "filterWidth": case.kernel[1], "fusedActivationFunction": fused,
+    }  # fmt: skip
     model = build(
         tensors=[T("x", x.shape, scale=0.05, zero=zero), T("y", y_shape, scale=0.05, zero=zero)],
         ops=[Op(kind, ["x"], ["y"], options)],

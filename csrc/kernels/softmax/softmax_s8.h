@@ -27,11 +27,13 @@ ERT_INLINE void ert_softmax_s8_row(const int8_t *x, int8_t *y, const int32_t *ex
     }
     const int32_t headroom = ert_leading_zeros(sum);
     const int32_t mantissa = (int32_t)((sum << headroom) - ((uint32_t)1 << 31));
-    const int32_t reciprocal = ert_reciprocal_of_one_plus(mantissa);
     const int32_t exponent = 12 - headroom + 31 - 8;
+    /* a sum of 512 or more: every probability is below 1/512 and rounds to 0 */
+    const int32_t reciprocal = exponent > 31 ? 0 : ert_reciprocal_of_one_plus(mantissa);
+    const int32_t shift = exponent > 31 ? 31 : exponent;
     for (int32_t c = 0; c < depth; c++) {
         const int32_t product = ert_high_multiply(reciprocal, exp_table[highest - x[c]]);
-        const int32_t probability = ert_rounding_shift(product, exponent) + INT8_MIN;
+        const int32_t probability = ert_rounding_shift(product, shift) + INT8_MIN;
         y[c] = (int8_t)(probability > INT8_MAX ? INT8_MAX : probability);
     }
 }
