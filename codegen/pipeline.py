@@ -18,6 +18,7 @@ from edgert.codegen.lower import lower
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
 from edgert.codegen.passes.fuse_tir import fuse_tir
 from edgert.codegen.passes.legalize import legalize
+from edgert.codegen.passes.simplify import commute_movement, fold_weights, split_tuples
 from edgert.codegen.program import Program
 
 RelaxPass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -35,6 +36,9 @@ class Phase:
 PHASES: tuple[Phase, ...] = (
     Phase("simplify", "one binding per result, no aliases", (
         ("canonicalize", relax.transform.CanonicalizeBindings()),
+        ("split-tuples", split_tuples),
+        ("fold-weights", fold_weights),
+        ("commute-movement", commute_movement),
     )),
     Phase("fuse", "a composite function for everything that a kernel does", (
         ("fuse-qdq", fuse_qdq),

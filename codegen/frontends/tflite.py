@@ -170,7 +170,8 @@ class Converter(OperatorConverter):  # type: ignore[misc]
     def _rescaled(self, result: tvm.ir.Expr, operator: Any) -> tvm.ir.Expr:
         """Integers moved by an operator whose output may have another scale than its input."""
         source, targets = self.get_input_tensors(operator)[0], self.get_output_tensors(operator)
-        if source.qnn_params is None or all(self.same_quant(source, target) for target in targets):
+        scaled = [target for target in targets if target.qnn_params]
+        if source.qnn_params is None or all(self.same_quant(source, target) for target in scaled):
             return result
         result = self.bb.emit(self.bb.normalize(result))
         if len(targets) == 1:

@@ -245,6 +245,14 @@ def quantize(c: Converter, operator: Any) -> Expr:
     return finish(c, operator, c.real(x))
 
 
+def dequantize(c: Converter, operator: Any) -> Expr:
+    """Also the float16 weights of a half-size model."""
+    (x,) = c.get_input_tensors(operator)
+    if x.tensor.Type() == tflite.TensorType.FLOAT16:
+        return relax.const(c.get_tensor_value(x).astype(np.float32), "float32")
+    return c.real(x)
+
+
 HANDLERS: dict[str, Handler] = {
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": depthwise,
@@ -270,11 +278,12 @@ HANDLERS: dict[str, Handler] = {
     "EXPAND_DIMS": reshape,
     "RESIZE_BILINEAR": resize_bilinear,
     "QUANTIZE": quantize,
+    "DEQUANTIZE": dequantize,
 }
 
 # TVM's converter moves their integers as they are.
 INTEGER_MOVERS = frozenset({
     "TRANSPOSE", "PAD", "PADV2", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR", "SPLIT", "SPLIT_V", "SLICE",
     "STRIDED_SLICE", "PACK", "UNPACK", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "GATHER", "REVERSE_V2", "TILE",
-    "SHAPE", "DEQUANTIZE", "BROADCAST_TO", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "ARG_MAX", "ARG_MIN",
+    "SHAPE", "BROADCAST_TO", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "ARG_MAX", "ARG_MIN",
 })  # fmt: skip

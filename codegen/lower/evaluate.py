@@ -1,4 +1,4 @@
-"""Tables of functions that TFLite has no integer arithmetic for: TVM's own float code, run on all 256 bytes."""
+"""Tables of functions that TFLite has no integer arithmetic for: TVM's float code, run on all bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data movement, exact for any element: copies, pads, concatenations, nearest neighbours; and (de)quantize."""
+"""Data movement, exact for any element: copies, pads, concatenations, nearest neighbours."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def conv2d(c: Composite) -> None:
     groups = int(conv.attrs.groups)
     low, high = c.y_range
     attrs = {
-        "batch": batch, "in_h": in_h, "in_w": in_w, "in_c": in_c, "out_h": out_h, "out_w": out_w, "out_c": out_c,
+        "batch": batch, "in_h": in_h, "in_w": in_w, "in_c": in_c,
+        "out_h": out_h, "out_w": out_w, "out_c": out_c,
         "kernel_h": kernel_h, "kernel_w": kernel_w,
         "stride_h": int(conv.attrs.strides[0]), "stride_w": int(conv.attrs.strides[1]),
         "dilation_h": int(conv.attrs.dilation[0]), "dilation_w": int(conv.attrs.dilation[1]),

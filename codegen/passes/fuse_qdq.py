@@ -16,7 +16,7 @@ from tvm import relax
 from tvm.ir import Call, Expr
 
 from edgert.codegen.passes.composite import Body, leaves, op_name
-from edgert.codegen.passes.outline import outlined, typed
+from edgert.codegen.passes.outline import outlined, typed, with_bindings
 from edgert.codegen.passes.patterns import PATTERNS, Pattern
 
 Binding = tuple[relax.Var, Expr]
@@ -48,11 +48,10 @@ class _Fuser:
                 functions[tvm.ir.GlobalVar(name)] = function
                 call = relax.op.call_dps_packed(name, tvm.ir.Tuple(list(body.params)), var.ty)
                 value = typed(call, var.ty)
-            bindings.append(relax.VarBinding(var, value))
-        block = relax.DataflowBlock(bindings)
-        body = typed(relax.SeqExpr([block], self.main.body.body), self.main.body.body.ty)
-        main = relax.Function(self.main.params, body, self.main.ret_ty, self.main.is_pure, self.main.attrs)
-        return tvm.IRModule({mod.get_global_var("main"): main} | functions, attrs=mod.attrs)
+            bindings.append((var, value))
+        main = with_bindings(mod, bindings)
+        main.update(tvm.IRModule(functions))
+        return main
 
     def _kept(self) -> list[tuple[relax.Var, Expr, tuple[Pattern, Body] | None]]:
         """The bindings that remain, last reader first found, in order of execution."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, Tuple, TupleGetItem
@@ -29,7 +31,7 @@ def typed(expr: Expr, ty: tvm.ir.Type) -> Expr:
     return expr
 
 
-def renamed(expr: Expr, fresh: dict[relax.Var, relax.Var]) -> Expr:
+def renamed(expr: Expr, fresh: Mapping[relax.Var, Expr]) -> Expr:
     """`expr` with its Vars replaced."""
     if isinstance(expr, relax.Var):
         return fresh.get(expr, expr)
@@ -41,3 +43,13 @@ def renamed(expr: Expr, fresh: dict[relax.Var, relax.Var]) -> Expr:
         arguments = [renamed(a, fresh) for a in expr.args]
         return Call(expr.op, arguments, expr.attrs, expr.ty_args, ret_ty=expr.ty)
     return expr
+
+
+def with_bindings(mod: tvm.IRModule, bindings: Iterable[tuple[relax.Var, Expr]]) -> tvm.IRModule:
+    """`mod` with these bindings, in this order, as the one dataflow block of main; same result."""
+    main, name = mod["main"], mod.get_global_var("main")
+    block = relax.DataflowBlock([relax.VarBinding(var, value) for var, value in bindings])
+    seq = typed(relax.SeqExpr([block], main.body.body), main.body.body.ty)
+    function = relax.Function(main.params, seq, main.ret_ty, main.is_pure, main.attrs)
+    others = {g: f for g, f in mod.functions.items() if g.name_hint != "main"}
+    return tvm.IRModule({name: function} | others, attrs=mod.attrs)

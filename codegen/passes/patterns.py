@@ -20,8 +20,8 @@ ELEMENTWISE = frozenset(
     f"relax.{name}"
     for name in (
         "abs", "add", "ceil", "clip", "cos", "divide", "erf", "exp", "floor", "log", "maximum", "minimum",
-        "multiply", "negative", "nn.gelu", "nn.gelu_tanh", "nn.leakyrelu", "nn.relu", "nn.silu", "nn.softplus",
-        "power", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "subtract", "tan", "tanh",
+        "multiply", "negative", "nn.gelu", "nn.gelu_tanh", "nn.leakyrelu", "nn.relu", "nn.silu",
+        "nn.softplus", "power", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "subtract", "tan", "tanh",
     )
 )  # fmt: skip
 
@@ -207,7 +207,7 @@ def _scalar_quant(body: Body) -> bool:
 
 
 def _movable(body: Body) -> bool:
-    return dtype_of(body.result) in WIDTHS and all(body.params)
+    return dtype_of(body.result) in WIDTHS and len(body.params) > 0
 
 
 def _pad(body: Body) -> bool:
