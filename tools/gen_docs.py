@@ -21,7 +21,7 @@ from edgert.codegen.kernels import VARIANTS, Variant
 from edgert.report.tables import Column, markdown, number
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md")
+DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md")
 MEASURED = ROOT / "docs" / "measured.json"
 MEASURED_BOARDS = ("cortex-m4-emulated", "cortex-m7-emulated", "cortex-m0plus-emulated", "rv32imc-emulated")
 DTYPE_WORDS = {"s8": "int8", "f32": "float32"}
@@ -100,21 +100,49 @@ def _kib(nbytes: int | None) -> str:
 
 
 def measured() -> str:
-    """Model x board, from docs/measured.json."""
+    """One row per model: sizes on the first board, time on every board. From docs/measured.json."""
+    suites = _suites()
+    first = MEASURED_BOARDS[0]
+    columns = [
+        Column("model"), Column("MAC", True), Column("arena bytes", True), Column("flash bytes", True),
+        Column(f"instructions, {_core(first)}", True),
+        *(Column(f"ms, {_core(b)} at {suites[b]['clock_hz'] / 1e6:g} MHz", True) for b in suites),
+    ]  # fmt: skip
+    rows = [
+        (
+            MODEL_WORDS[row["model"]], number(row["macs"]), number(row["arena_bytes"]),
+            number(row["flash_bytes"]), number(row["instructions"]),
+            *(number(suite["models"][i]["milliseconds"], 1) for suite in suites.values()),
+        )
+        for i, row in enumerate(suites[first]["models"])
+    ]  # fmt: skip
+    return markdown(columns, rows)
+
+
+def measured_all() -> str:
+    """Every figure of every model on every board."""
     columns = (
         Column("model"), Column("board"), Column("MAC", True), Column("instructions", True),
         Column("cycles (modelled)", True), Column("ms", True), Column("arena bytes", True),
         Column("stack bytes", True), Column("flash bytes", True),
     )  # fmt: skip
-    suites = json.loads(MEASURED.read_text(encoding="utf-8"))["boards"]
-    rows = [_measured_row(suites[board], i) for i in range(4) for board in suites]
-    return markdown(columns, rows)
+    suites = _suites()
+    return markdown(columns, [_measured_row(suites[board], i) for i in range(4) for board in suites])
+
+
+def _suites() -> dict[str, Any]:
+    suites: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))["boards"]
+    return suites
+
+
+def _core(board: str) -> str:
+    return board.removesuffix("-emulated")
 
 
 def _measured_row(suite: dict[str, Any], index: int) -> tuple[str, ...]:
     row = suite["models"][index]
     return (
-        MODEL_WORDS[row["model"]], f"`{suite['board']}`", number(row["macs"]), number(row["instructions"]),
+        f"`{row['model']}`", f"`{suite['board']}`", number(row["macs"]), number(row["instructions"]),
         number(row["cycles"]), number(row["milliseconds"], 1), number(row["arena_bytes"]),
         number(row["stack_bytes"]), number(row["flash_bytes"]),
     )  # fmt: skip
@@ -125,6 +153,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "boards": boards,
     "measured": measured,
+    "measured-all": measured_all,
 }
 
 

@@ -15,6 +15,7 @@ from edgert.cli.console import Progress, add_json, emit, emit_json, nearest
 from edgert.cli.inputs import random_input
 from edgert.errors import UsageError
 from edgert.report.tables import Column, markdown, number, text
+from edgert.target import load_target
 
 SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "mlperf-tiny": (
@@ -45,12 +46,8 @@ def main(args: argparse.Namespace) -> int:
             progress.step(path.name, index, len(suite))
             rows.append(measure(task, path, board, args.optimize))
     document = {"suite": args.suite, "board": board.id, "clock_hz": board.clock_hz, "input_seed": SEED}
-    document |= {
-        "edgert_version": __version__,
-        "git": git_version(),
-        "optimize": args.optimize,
-        "models": rows,
-    }
+    document |= {"cpu_flags": list(load_target(board.target).cflags), "optimize": args.optimize}
+    document |= {"edgert_version": __version__, "git": git_version(), "models": rows}
     if args.json:
         emit_json(document)
     else:
