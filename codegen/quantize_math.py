@@ -34,7 +34,6 @@ __all__ = [
     "add_params",
     "clip_range",
     "conv_multipliers",
-    "fully_connected_multiplier",
     "lut_clip",
     "lut_function",
     "lut_hard_swish",
@@ -81,17 +80,11 @@ def clip_range(low: float, high: float, scale: float, zero: int) -> tuple[int, i
 def conv_multipliers(
     x_scale: float, w_scales: Sequence[float], y_scale: float
 ) -> tuple[list[int], list[int]]:
-    """Multiplier and shift of each output channel of a (depthwise) convolution; also of a fully
-    connected layer with more than one weight scale."""
+    """Multiplier and shift of each output channel of a (depthwise) convolution or a fully
+    connected layer; the product of the scales is not rounded to float32."""
     x, y = float(np.float32(x_scale)), float(np.float32(y_scale))
     pairs = [quantize_multiplier(x * float(np.float32(w)) / y) for w in w_scales]
     return [m for m, _ in pairs], [s for _, s in pairs]
-
-
-def fully_connected_multiplier(x_scale: float, w_scale: float, y_scale: float) -> tuple[int, int]:
-    """Multiplier and shift of a fully connected layer with one weight scale."""
-    product = np.float32(x_scale) * np.float32(w_scale)  # rounded to float32 by the reference
-    return quantize_multiplier(float(product) / float(np.float32(y_scale)))
 
 
 def add_params(
