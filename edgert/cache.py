@@ -17,6 +17,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from edgert.errors import UsageError
+
 MAX_ENTRIES = 200
 _TOOLS = ("apache-tvm", "ziglang", "numpy", "tflite")
 _SOURCES = ("edgert.codegen", "edgert.csrc", "edgert.targets", "edgert.boards")
@@ -50,10 +52,19 @@ def lookup(entry: str) -> Path | None:
 
 @contextmanager
 def publish(entry: str) -> Iterator[Path]:
-    """A folder to write into; it becomes the entry only if the block ends without an exception."""
+    """A folder to write into; it becomes the entry only if the block ends without an exception.
+
+    Raises UsageError if the cache cannot be written.
+    """
     home = root() / "artifacts"
-    home.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".making-", dir=home))
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the cache {home}: {error.strerror}",
+            hint="set EDGERT_CACHE to a folder that can be written",
+        ) from error
     try:
         yield aside
         replace_folder(aside, home / entry)

@@ -30,13 +30,23 @@ class DifferenceError(EdgertError):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--input", "-i", action="append", metavar="IN", help=inputs.HELP)
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds; default 60")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds; default 60")
     parser.add_argument(
         "--compare-reference",
         action="store_true",
         help="also run the .tflite reference interpreter, and fail unless every byte agrees",
     )
     add_json(parser)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError("not a time")
+    return value
+
+
+_seconds.__name__ = "number of seconds"  # argparse: "invalid number of seconds value: 'abc'"
 
 
 def main(args: argparse.Namespace) -> int:

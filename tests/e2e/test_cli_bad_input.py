@@ -161,12 +161,21 @@ def test_a_folder_of_someone_else_is_not_replaced(
         (["bench", "mlperf-tin", "--models", ".", "--board", BOARD], "mlperf-tiny"),
         (["bench", "mlperf-tiny", "--models", "nowhere", "--board", BOARD], "kws_int8.tflite"),
         (["compile"], "MODEL"),
+        (["run", "m.tflite", "--board", "host", "--timeout", "0"], "number of seconds"),
         (["compile", "m.tflite", "--optimise", "speed"], "--optimise"),
         (["profile", "m.tflite", "--board", BOARD, "--optimize", "fast"], "speed"),
     ],
 )
 def test_wrong_arguments(cli: Cli, argv: list[str], word: str) -> None:
     check(cli(*argv), 2, word)
+
+
+def test_cache_that_cannot_be_written(
+    cli: Cli, write: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write("m.tflite", models.dense())
+    monkeypatch.setenv("EDGERT_CACHE", str(model / "cache"))
+    check(cli("compile", model, "--board", BOARD), 2, "cache", "EDGERT_CACHE")
 
 
 def test_missing_compiler(
