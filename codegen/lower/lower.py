@@ -14,6 +14,7 @@ from edgert.codegen.lower.context import Composite
 from edgert.codegen.passes.composite import Body, array, dtype_of, op_name
 from edgert.codegen.passes.legalize import VIEWS
 from edgert.codegen.program import Program, Quant, TirFunction
+from edgert.errors import UnsupportedOperatorError
 
 RULES: dict[str, Callable[[Composite], None]] = {
     "edgert.conv2d": weighted.conv2d,
@@ -100,7 +101,12 @@ class _Lowering:
         RULES[str(function.attrs["Composite"])](Composite(self.program, var, Body.of(function), names))
 
     def _call_tir(self, var: relax.Var, call: Call) -> None:
-        assert self.print_primfunc is not None
+        if self.print_primfunc is None:
+            raise UnsupportedOperatorError(
+                f"no kernel for the operator of output '{var.name}'",
+                where=self.program.name,
+                hint="quantize the model to int8, or replace the operator",
+            )
         inputs = tuple(self._name(a) for a in call.args[1].fields)
         outputs = self._tir_results(var)
         number = len(self.program.steps)

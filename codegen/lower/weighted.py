@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 
 from edgert.codegen.lower.context import Composite
-from edgert.codegen.passes.composite import Operand, op_name, shape_of
+from edgert.codegen.passes.composite import op_name, shape_of
 from edgert.codegen.program import Array
-from edgert.codegen.quantize_math import conv_multipliers, fully_connected_multiplier
+from edgert.codegen.quantize_math import conv_multipliers
 
 
 def conv2d(c: Composite) -> None:
@@ -58,20 +58,11 @@ def fully_connected(c: Composite) -> None:
         "batch": batch, "in_c": in_c, "out_c": out_c, "x_zero": x.zero,
         "y_zero": c.output[1], "y_min": low, "y_max": high,
     }  # fmt: skip
-    multipliers, shifts = _product_multipliers(x.scale, w, c.output[0], out_c)
+    scales = np.broadcast_to(w.scale.reshape(-1), (out_c,))
+    multipliers, shifts = conv_multipliers(x.scale, scales.tolist(), c.output[0])
     constants = {"weights": w.constant.T, **per_channel(c, out_c, multipliers, shifts)}
     macs = batch * in_c * out_c
     c.program.step(c.layer, "fully_connected_s8", (x.name,), c.result(), attrs, constants, macs)
-
-
-def _product_multipliers(
-    x_scale: float, w: Operand, y_scale: float, out_c: int
-) -> tuple[list[int], list[int]]:
-    scales = w.scale.reshape(-1)
-    if scales.size == 1:
-        multiplier, shift = fully_connected_multiplier(x_scale, float(scales[0]), y_scale)
-        return [multiplier] * out_c, [shift] * out_c
-    return conv_multipliers(x_scale, scales.tolist(), y_scale)
 
 
 def per_channel(c: Composite, out_c: int, multipliers: list[int], shifts: list[int]) -> dict[str, Array]:

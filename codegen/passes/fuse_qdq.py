@@ -1,8 +1,9 @@
 """Outline what a kernel can do into composite functions.
 
 Needs: one dataflow block; constants on the weight side of convolutions and products.
-Guarantees: main has a call_dps_packed of `edgert_<composite>_<nnn>` for each match; the function of that name
-is its meaning (attr Composite = the pattern's name); the variable keeps the layer's name; what is left is for TIR; nothing dead remains.
+Guarantees: main has a call_dps_packed of `edgert_<composite>_<nnn>` for each match, and the function of that
+name is its meaning (attr Composite = the pattern's name); the variable keeps the layer's name; what is left
+is for TIR; nothing dead remains.
 Why not FuseOpsByPattern: it renames the results, and lets no two composites share a dequantize.
 """
 

@@ -21,7 +21,8 @@ ELEMENTWISE = frozenset(
     for name in (
         "abs", "add", "ceil", "clip", "cos", "divide", "erf", "exp", "floor", "log", "maximum", "minimum",
         "multiply", "negative", "nn.gelu", "nn.gelu_tanh", "nn.leakyrelu", "nn.relu", "nn.silu",
-        "nn.softplus", "power", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "subtract", "tan", "tanh",
+        "nn.softplus", "power", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "subtract",
+        "tan", "tanh",
     )
 )  # fmt: skip
 
