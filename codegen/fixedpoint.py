@@ -41,7 +41,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 def high_multiply(a: npt.ArrayLike, b: npt.ArrayLike) -> Int:
     """round(a * b / 2**31), halves up; saturates the one case that overflows, (-2**31)**2."""
     product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    return np.minimum((product + 2**30) >> 31, INT32_MAX)
+    return np.asarray(np.minimum((product + 2**30) >> 31, INT32_MAX), np.int64)
 
 
 def divide_by_power(x: npt.ArrayLike, exponent: int) -> Int:

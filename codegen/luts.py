@@ -35,7 +35,7 @@ def _inputs() -> Int:
 
 
 def _table(values: npt.ArrayLike, y_min: int = INT8_MIN, y_max: int = INT8_MAX) -> Table:
-    return np.clip(np.asarray(values), y_min, y_max).astype(np.int8)
+    return np.asarray(np.clip(values, y_min, y_max), np.int8)
 
 
 def lut_requantize(x_scale: float, x_zero: int, y_scale: float, y_zero: int) -> Table:
@@ -101,7 +101,7 @@ def lut_leaky_relu(alpha: float, x_scale: float, x_zero: int, y_scale: float, y_
 
 def _high_multiply_16(a: Int, b: int) -> Int:
     """round(a * b / 2**15), halves up, saturated to int16."""
-    return np.minimum((a * b + 2**14) >> 15, 2**15 - 1)
+    return np.asarray(np.minimum((a * b + 2**14) >> 15, 2**15 - 1), np.int64)
 
 
 def _to_16_bits(multiplier: int) -> int:
@@ -109,7 +109,7 @@ def _to_16_bits(multiplier: int) -> int:
 
 
 def _saturating_shift_16(x: Int, amount: int) -> Int:
-    return np.clip(x << amount, -(2**15), 2**15 - 1)
+    return np.asarray(np.clip(x << amount, -(2**15), 2**15 - 1), np.int64)
 
 
 def lut_hard_swish(x_scale: float, x_zero: int, y_scale: float, y_zero: int) -> Table:
@@ -136,7 +136,7 @@ def _hard_swish_gate(x: Int, multiplier: int, shift: int) -> Int:
 
 
 def _hard_swish(x: Floats) -> Floats:
-    return (x * np.clip(x + np.float32(3), 0, 6) / np.float32(6)).astype(np.float32)
+    return np.asarray(x * np.clip(x + np.float32(3), 0, 6) / np.float32(6), np.float32)
 
 
 def softmax_exp_table(scale: float, beta: float = 1.0) -> npt.NDArray[np.int32]:

@@ -17,7 +17,7 @@ def bilinear_low(ins: int, outs: int, align_corners: int, half_pixel_centers: in
     span_in, span_out = (ins - 1, outs - 1) if corners else (ins, outs)
     step = (1024 * span_in + span_out // 2) // span_out
     position = np.arange(outs, dtype=np.int64) * step + (step // 2 - 512 if half_pixel_centers else 0)
-    return np.clip(position // 1024, 0, ins - 1)
+    return np.asarray(np.clip(position // 1024, 0, ins - 1), np.int64)
 
 
 def nearest(ins: int, outs: int, align_corners: int, half_pixel_centers: int) -> Int:
@@ -28,7 +28,8 @@ def nearest(ins: int, outs: int, align_corners: int, half_pixel_centers: int) ->
     offset = np.float32(0.5 if half_pixel_centers else 0)
     position = (np.arange(outs).astype(np.float32) + offset) * ratio
     whole = np.floor(position)
-    return np.clip(whole + (bool(align_corners) & (position - whole >= 0.5)), 0, ins - 1).astype(np.int64)
+    away = bool(align_corners) & (position - whole >= 0.5)
+    return np.asarray(np.clip(whole + away, 0, ins - 1), np.int64)
 
 
 def bilinear_lead_bytes(step: Step, input_index: int) -> int | None:
