@@ -12,10 +12,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -94,7 +94,9 @@ def _run(
     if variant.uses_scratch:
         arrays.append(np.zeros(max(1, variant.scratch_bytes(step)), np.uint8))
     pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-    getattr(_library(), f"call_{variant.function}")(pointers, ctypes.c_char_p(_geometry(step)))
+    _function(variant.function, variant.header, variant.contract, len(arrays))(
+        pointers, ctypes.c_char_p(_geometry(step))
+    )
 
 
 def _geometry(step: Step) -> bytes:
@@ -105,16 +107,15 @@ def _geometry(step: Step) -> bytes:
     )
 
 
-def _wrapper(variant: Variant) -> str:
-    contract = CONTRACTS[variant.contract]
-    count = contract.inputs + 1 + len(contract.constants) + variant.uses_scratch
+def _wrapper(function: str, header: str, contract: str, count: int) -> str:
     arguments = ", ".join(f"a[{n}]" for n in range(count))
-    struct = f"ert_{contract.name}_t"
+    struct = f"ert_{contract}_t"
     return (
-        f"void call_{variant.function}(void *const *a, const void *g);\n"
-        f"void call_{variant.function}(void *const *a, const void *g)\n"
-        f"{{ {variant.function}({arguments}, (const {struct} *)g); }}\n"
-        f'_Static_assert(sizeof({struct}) == {4 * len(contract.attrs)}, "fields of {struct}");\n'
+        f'#include "{header}"\n'
+        f'_Static_assert(sizeof({struct}) == {4 * len(CONTRACTS[contract].attrs)}, "fields of {struct}");\n'
+        f"void call_kernel(void *const *a, const void *g);\n"
+        f"void call_kernel(void *const *a, const void *g)\n"
+        f"{{ {function}({arguments}, (const {struct} *)g); }}\n"
     )
 
 
@@ -126,12 +127,13 @@ def _compiler() -> list[str]:
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    """All variants that pack their constants one for one, in one library."""
-    includes = "".join(f'#include "{header}"\n' for header in sorted({v.header for v in VARIANTS}))
-    source = includes + "".join(_wrapper(v) for v in VARIANTS)
+def _function(function: str, header: str, contract: str, count: int) -> Callable[..., None]:
+    """The variant as a function of (pointers, geometry); count: its pointer arguments."""
     folder = Path(tempfile.mkdtemp(prefix="edgert-kernels-"))
-    (folder / "kernels.c").write_text(source)
-    command = [*_compiler(), *FLAGS, f"-I{CSRC}", "kernels.c", "-o", "kernels.so"]
+    (folder / "kernel.c").write_text(_wrapper(function, header, contract, count))
+    command = [*_compiler(), *FLAGS, f"-I{CSRC}", "kernel.c", "-o", "kernel.so"]
     subprocess.run(command, cwd=folder, check=True, timeout=300)
-    return ctypes.CDLL(str(folder / "kernels.so"))
+    kernel = ctypes.CDLL(str(folder / "kernel.so")).call_kernel
+    kernel.restype = None
+    shutil.rmtree(folder)
+    return cast(Callable[..., None], kernel)
