@@ -1,4 +1,4 @@
-"""Runs a Program on the host, one reference kernel at a time: what lowering says, without the emitted model."""
+"""Runs a Program on the host, one reference kernel at a time: lowering alone, without the emitted C."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tvm.relax.frontend.tflite.tflite_frontend import ExprTable, OperatorConvert
 from edgert.codegen.frontends.tflite_file import ELEMENT_BYTES, read_model
 from edgert.codegen.frontends.tflite_ops import HANDLERS, INTEGER_MOVERS
 from edgert.codegen.program import Array
-from edgert.errors import ModelError, UnsupportedOperatorError
+from edgert.errors import EdgertError, ModelError, UnsupportedOperatorError
 
 _OPERATOR_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
 
@@ -28,6 +28,18 @@ _OPERATOR_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isin
 def from_tflite(data: bytes, name: str) -> tvm.IRModule:
     """One Relax function `main`. Raises: ModelError, UnsupportedOperatorError."""
     model = read_model(data, name)
+    try:
+        return _converted(model, name)
+    except EdgertError:
+        raise
+    except Exception as error:  # TVM and the reader raise anything on what `read_model` could not see
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"inconsistent TFLite file: {reason}", where=name, hint="export or download the model again"
+        ) from error
+
+
+def _converted(model: Any, name: str) -> tvm.IRModule:
     graph = model.Subgraphs(0)
     builder = relax.BlockBuilder()
     converter = Converter(model, graph, builder, name)

@@ -25,6 +25,7 @@ ELEMENT_BYTES = {
     tflite.TensorType.FLOAT64: 8, tflite.TensorType.UINT64: 8, tflite.TensorType.UINT32: 4,
     tflite.TensorType.UINT16: 2,
 }  # fmt: skip
+_ZERO_RANGE = {tflite.TensorType.INT8: (-128, 127), tflite.TensorType.UINT8: (0, 255)}
 _READER_ERRORS = (
     struct.error, ValueError, IndexError, TypeError, AttributeError, OverflowError, KeyError, MemoryError,
     AssertionError, RuntimeError,
@@ -91,19 +92,25 @@ def _check_tensor(model: Any, tensor: Any, index: int, name: str) -> None:
     quantization = tensor.Quantization()
     if quantization is not None and quantization.ScaleLength():
         _check_quantization(quantization, shape, name, where)
+        _check_zero_points(quantization, tensor.Type(), name, where)
 
 
 def _check_quantization(quantization: Any, shape: list[int], name: str, where: str) -> None:
     scale = np.atleast_1d(quantization.ScaleAsNumpy())
-    _require(bool(np.all(np.isfinite(scale)) and np.all(scale >= 0)), name, f"{where}: its scale")
+    usable = (scale == 0) | ((scale > 1e-30) & (scale < 1e30))  # zero: no scale, as on shape tensors
+    _require(bool(np.all(usable)), name, f"{where}: its scale")
     zeros = quantization.ZeroPointLength()
     _require(zeros in (0, 1, scale.size), name, f"{where}: {zeros} zero points, {scale.size} scales")
-    if zeros:
-        quantization.ZeroPointAsNumpy()
     if scale.size > 1:
         axis = quantization.QuantizedDimension()
         fits = 0 <= axis < len(shape) and shape[axis] == scale.size
         _require(fits, name, f"{where} of shape {shape}: {scale.size} scales over dimension {axis}")
+
+
+def _check_zero_points(quantization: Any, kind: int, name: str, where: str) -> None:
+    low, high = _ZERO_RANGE.get(kind, (-(2**31), 2**31 - 1))
+    zeros = np.atleast_1d(quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else np.zeros(1)
+    _require(bool(np.all((zeros >= low) & (zeros <= high))), name, f"{where}: its zero point")
 
 
 def _check_indices(indices: Any, graph: Any, name: str, what: str, *, optional: bool) -> None:

@@ -32,6 +32,12 @@ def options(operator: Any, kind: type) -> Any:
     return table
 
 
+def finite(value: float) -> float:
+    if not np.isfinite(value):
+        raise NotImplementedError(f"an option of {value}")
+    return float(value)
+
+
 def activated(expr: Expr, activation: int) -> Expr:
     kind = tflite.ActivationFunctionType
     if activation == kind.NONE:
@@ -166,7 +172,7 @@ def hard_swish(x: Expr) -> Expr:
 
 def leaky_relu(c: Converter, operator: Any) -> Expr:
     (x,) = c.get_input_tensors(operator)
-    alpha = options(operator, tflite.LeakyReluOptions).Alpha()
+    alpha = finite(options(operator, tflite.LeakyReluOptions).Alpha())
     return finish(c, operator, R.nn.leakyrelu(c.real(x), alpha))
 
 
@@ -185,7 +191,7 @@ def prelu(c: Converter, operator: Any) -> Expr:
 
 def softmax(c: Converter, operator: Any) -> Expr:
     (x,) = c.get_input_tensors(operator)
-    beta, real = options(operator, tflite.SoftmaxOptions).Beta(), c.real(x)
+    beta, real = finite(options(operator, tflite.SoftmaxOptions).Beta()), c.real(x)
     if beta != 1.0:
         real = R.multiply(real, relax.const(beta, "float32"))
     return finish(c, operator, R.nn.softmax(real, axis=-1))

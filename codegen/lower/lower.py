@@ -65,7 +65,15 @@ class _Lowering:
     def _outputs(self) -> list[relax.Var]:
         result = self.main.body.body
         fields = result.fields if isinstance(result, Tuple) else self.tuples.get(result, (result,))
-        return list(fields)
+        return [self._as_variable(number, field) for number, field in enumerate(fields)]
+
+    def _as_variable(self, number: int, field: Expr) -> relax.Var:
+        """A constant output gets a name of its own."""
+        if isinstance(field, relax.Var):
+            return field
+        var = relax.Var(f"output_{number}", field.ty)
+        self.program.view(var, self._name(field))
+        return var
 
     def _binding(self, var: relax.Var, value: Expr) -> None:
         if op_name(value) == "relax.call_dps_packed":

@@ -21,8 +21,15 @@ def legalize(mod: tvm.IRModule) -> tvm.IRModule:
     composites = {g: f for g, f in mod.functions.items() if g.name_hint != "main"}
     main = tvm.IRModule({mod.get_global_var("main"): mod["main"]}, attrs=mod.attrs)
     passes = (relax.transform.LegalizeOps(skip_ops=list(VIEWS)), relax.transform.AnnotateTIROpPattern())
-    for function in passes:
-        main = function(main)
+    try:
+        for function in passes:
+            main = function(main)
+    except Exception as error:  # TVM raises anything on shapes that it did not expect
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnsupportedOperatorError(
+            f"TVM cannot legalize what no kernel does: {reason}",
+            hint="quantize the model to int8, or cut it before the operator",
+        ) from error
     _check(main)
     main.update(tvm.IRModule(composites))
     return main

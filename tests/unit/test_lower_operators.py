@@ -137,7 +137,8 @@ CASES: dict[str, Case] = {
         {"alignCorners": True},
     ),
     "bilinear": (
-        "RESIZE_BILINEAR", [x((1, 3, 4, 2))], [constant([6, 7])], same((1, 6, 7, 2)), {"halfPixelCenters": True},
+        "RESIZE_BILINEAR", [x((1, 3, 4, 2))], [constant([6, 7])], same((1, 6, 7, 2)),
+        {"halfPixelCenters": True},
     ),
     "requantize": ("QUANTIZE", [x((2, 99))], [], y((2, 99)), {}),
     "quantize": ("QUANTIZE", [T("x", (2, 99), "float32")], [], y((2, 99)), {}),
