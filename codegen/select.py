@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgert.codegen.contracts import check_step
 from edgert.codegen.kernels import VARIANTS, Variant
+from edgert.codegen.kernels.variant import Constants
 from edgert.codegen.program import Array, Program, Step
 
 
@@ -41,10 +42,11 @@ class BoundStep:
         return self.variant.lead_bytes(self.step, input_index) if self.variant else None
 
 
-def choose(step: Step, features: frozenset[str]) -> Variant:
-    """The preferred variant for this Step on a target with these ISA features."""
+def choose(step: Step, constants: Constants, features: frozenset[str]) -> Variant:
+    """The preferred variant for this Step and its plain constants on a target with these ISA features."""
     for variant in VARIANTS:
-        if variant.contract == step.op and variant.requires <= features and variant.supports(step):
+        fits = variant.contract == step.op and variant.requires <= features
+        if fits and variant.supports(step, constants):
             return variant
     raise AssertionError(f"{step.op} has no __ref variant")
 
@@ -58,6 +60,6 @@ def _bind_step(program: Program, step: Step, features: frozenset[str]) -> BoundS
     check_step(step)
     if step.op == "tir":
         return BoundStep(step, None, {})
-    variant = choose(step, features)
     plain = {role: program.constants[name] for role, name in step.constants.items()}
+    variant = choose(step, plain, features)
     return BoundStep(step, variant, variant.pack(step, plain))

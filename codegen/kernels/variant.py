@@ -10,7 +10,7 @@ from edgert.codegen.program import Array, Step
 Constants = Mapping[str, Array]
 
 
-def always(step: Step) -> bool:
+def always(step: Step, constants: Constants) -> bool:
     return True
 
 
@@ -34,7 +34,7 @@ def in_place(step: Step, input_index: int) -> int | None:
 
 @dataclass(frozen=True)
 class Variant:
-    """requires: ISA features the target must have. supports: whether it can do this Step.
+    """requires: ISA features the target must have. supports: whether it can do this Step with these weights (plain layout).
 
     pack: role -> plain array in, C argument name -> packed array out, in argument order.
     lead_bytes: the safe overlap. The output may start at address y wherever
@@ -47,7 +47,7 @@ class Variant:
     name: str
     header: str
     requires: frozenset[str] = frozenset()
-    supports: Callable[[Step], bool] = always
+    supports: Callable[[Step, Constants], bool] = always
     pack: Callable[[Step, Constants], dict[str, Array]] = as_is
     scratch_bytes: Callable[[Step], int] = no_scratch
     lead_bytes: Callable[[Step, int], int | None] = apart

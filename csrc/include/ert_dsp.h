@@ -1,0 +1,114 @@
+/* The Arm DSP extension's dual 16-bit operations: one instruction each where the core has them, the same
+ * result in plain C elsewhere, so that kernels written with them run and are tested on any machine.
+ * A word holds two int16 lanes, the low half first. Sums wrap modulo 2^32.
+ * Source: Armv7-M Architecture Reference Manual, A7.7 */
+#ifndef ERT_DSP_H
+#define ERT_DSP_H
+
+#include "include/ert_common.h"
+
+ERT_INLINE int32_t ert_low(uint32_t lanes)
+{
+    return (int16_t)(uint16_t)(lanes & 0xFFFFu);
+}
+
+ERT_INLINE int32_t ert_high(uint32_t lanes)
+{
+    return (int16_t)(uint16_t)(lanes >> 16);
+}
+
+ERT_INLINE int32_t ert_wrapping_add(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+/* sum + a.low * b.low + a.high * b.high */
+ERT_INLINE int32_t ert_smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    return __builtin_arm_smlad((int32_t)a, (int32_t)b, sum);
+#else
+    const int64_t exact = (int64_t)ert_low(a) * ert_low(b) + (int64_t)ert_high(a) * ert_high(b);
+    return (int32_t)((uint32_t)sum + (uint32_t)exact);
+#endif
+}
+
+/* sum + a.low * b.low */
+ERT_INLINE int32_t ert_smlabb(uint32_t a, uint32_t b, int32_t sum)
+{
+    return ert_wrapping_add(sum, ert_low(a) * ert_low(b));
+}
+
+/* sum + a.high * b.high */
+ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
+{
+    return ert_wrapping_add(sum, ert_high(a) * ert_high(b));
+}
+
+/* bytes 0 and 2, sign-extended into the lanes */
+ERT_INLINE uint32_t ert_sxtb16(uint32_t bytes)
+{
+#if defined(__ARM_FEATURE_DSP)
+    return (uint32_t)__builtin_arm_sxtb16((int32_t)bytes);
+#else
+    const uint32_t low = (uint32_t)(int8_t)(bytes & 0xFFu), high = (uint32_t)(int8_t)(bytes >> 16 & 0xFFu);
+    return (low & 0xFFFFu) | high << 16;
+#endif
+}
+
+/* bytes 1 and 3, sign-extended into the lanes */
+ERT_INLINE uint32_t ert_sxtb16_odd(uint32_t bytes)
+{
+    return ert_sxtb16(bytes >> 8 | bytes << 24);
+}
+
+/* the low lane of a, then the low lane of b */
+ERT_INLINE uint32_t ert_pack_low(uint32_t a, uint32_t b)
+{
+    return (a & 0xFFFFu) | b << 16;
+}
+
+/* the high lane of a, then the high lane of b */
+ERT_INLINE uint32_t ert_pack_high(uint32_t a, uint32_t b)
+{
+    return a >> 16 | (b & 0xFFFF0000u);
+}
+
+/* v saturated to int8 */
+ERT_INLINE int32_t ert_saturate8(int32_t v)
+{
+#if defined(__ARM_FEATURE_SAT)
+    return __builtin_arm_ssat(v, 8);
+#else
+    return ert_clamp(v, INT8_MIN, INT8_MAX);
+#endif
+}
+
+ERT_INLINE int32_t ert_clamp8(int32_t v, int32_t low, int32_t high)
+{
+    return low == INT8_MIN && high == INT8_MAX ? ert_saturate8(v) : ert_clamp(v, low, high);
+}
+
+/* n int8 -> n int16, to a 2-byte aligned address */
+ERT_INLINE void ert_widen(int16_t *to, const int8_t *from, int32_t n)
+{
+    for (; n >= 4; n -= 4, from += 4, to += 4) {
+        const uint32_t bytes = ert_load32(from);
+        const uint32_t even = ert_sxtb16(bytes), odd = ert_sxtb16_odd(bytes);
+        const uint32_t words[2] = {ert_pack_low(even, odd), ert_pack_high(even, odd)};
+        __builtin_memcpy(to, words, sizeof words);
+    }
+    for (; n > 0; n--) {
+        *to++ = *from++;
+    }
+}
+
+ERT_INLINE int16_t *ert_fill16(int16_t *to, int32_t value, int32_t n)
+{
+    for (; n > 0; n--) {
+        *to++ = (int16_t)value;
+    }
+    return to;
+}
+
+#endif
