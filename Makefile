@@ -50,7 +50,7 @@ dist: $(VENV)/.test-ready
 	$(BIN)/python -m pip wheel --quiet --no-input --no-deps --wheel-dir dist .
 
 $(VENV)/.run-ready: pyproject.toml tools/setup.sh
-	PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV) .
+	PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV) ".[onnx]"
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml tools/setup.sh

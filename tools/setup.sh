@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the virtual environment VENV and install edgert into it, editable. Never asks a question.
-# Usage: [PYTHON=python3.12] tools/setup.sh VENV REQUIREMENT      REQUIREMENT: "." or ".[test]"
+# Usage: [PYTHON=python3.12] tools/setup.sh VENV REQUIREMENT      REQUIREMENT: ".[onnx]" or ".[test]"
 set -eu
 
 venv=$1
