@@ -159,7 +159,7 @@ class Converter(OperatorConverter):  # type: ignore[misc]
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if number == tflite.BuiltinOperator.CUSTOM:
             return "CUSTOM " + (code.CustomCode() or b"").decode("utf-8", "replace")
-        return _OPERATOR_NAMES.get(number, f"operator code {number}")
+        return str(_OPERATOR_NAMES.get(number, f"operator code {number}"))
 
     def _convert(self, kind: str, operator: Any) -> tvm.ir.Expr | None:
         if kind in HANDLERS:
@@ -290,14 +290,15 @@ class Converter(OperatorConverter):  # type: ignore[misc]
     def get_tensor_value(self, tensor_wrapper: TensorWrapper, is_sparse: bool = False) -> Array:
         value: Array = super().get_tensor_value(tensor_wrapper, is_sparse)
         if value.dtype == np.uint8 and self._quantized_uint8:
-            value = (value ^ np.uint8(128)).view(np.int8)
+            value = np.bitwise_xor(value.astype(np.uint8), np.uint8(128)).view(np.int8)
         params = self._qnn_params(tensor_wrapper.tensor) if self.in_float else None
         if params is None:
             return value
         scale = params["scale"].value.numpy()
         shape = [-1 if i == params["axis"] else 1 for i in range(value.ndim)] if scale.size > 1 else []
         zero = params["zero_point"].value.numpy()
-        return ((value.astype(np.int64) - zero) * scale.reshape(shape)).astype(np.float32)
+        real: Array = ((value.astype(np.int64) - zero) * scale.reshape(shape)).astype(np.float32)
+        return real
 
     def get_tensor_expr(self, tensor: TensorWrapper, is_sparse: bool = False) -> tvm.ir.Expr:
         if self.has_expr(tensor.tensor_idx):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isinf
 
-from tvm.ir import GenericConst, Tuple
+from tvm.ir import Expr, GenericConst, Tuple
 from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
 from edgert.codegen.passes.composite import Body, array, dtype_of, op_name, shape_of
@@ -74,8 +74,8 @@ def _pooling(body: Body) -> bool:
     return _same_quant(body, pool.args[0])
 
 
-def _same_quant(body: Body, source: object) -> bool:
-    operand = body.operand(source)  # type: ignore[arg-type]
+def _same_quant(body: Body, source: Expr) -> bool:
+    operand = body.operand(source)
     return (
         operand is not None
         and operand.per_tensor
