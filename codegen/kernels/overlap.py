@@ -49,3 +49,12 @@ def image_positions(
 def ints(step: Step, *names: str) -> tuple[int, ...]:
     """Several integer attrs of a Step at once."""
     return tuple(int(step.attrs[name]) for name in names)
+
+
+def window_reads(step: Step) -> Int:
+    """For each output pixel of a convolution, in order: the lowest input byte that its window touches."""
+    batch, in_h, in_w, in_c, out_h, out_w = ints(step, "batch", "in_h", "in_w", "in_c", "out_h", "out_w")
+    stride_h, stride_w, pad_top, pad_left = ints(step, "stride_h", "stride_w", "pad_top", "pad_left")
+    rows = np.clip(np.arange(out_h) * stride_h - pad_top, 0, in_h - 1)
+    columns = np.clip(np.arange(out_w) * stride_w - pad_left, 0, in_w - 1)
+    return image_positions(batch, in_h, in_w, 1, rows, columns).ravel() * in_c

@@ -19,7 +19,9 @@ def weights_by_channel(constants: Constants) -> npt.NDArray[np.int64]:
     return np.asarray(weights.reshape(weights.shape[0], -1))
 
 
-def folded_bias(step: Step, constants: Constants, weight_sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def folded_bias(
+    step: Step, constants: Constants, weight_sums: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """bias - x_zero * sum of the channel's weights: what is left when x is not centred."""
     return np.asarray(constants["bias"].astype(np.int64) - int(step.attrs["x_zero"]) * weight_sums)
 
@@ -31,12 +33,11 @@ def requantizable(step: Step, constants: Constants, weights: npt.NDArray[np.int6
     return bool((reach < _SUM_LIMIT).all() and (constants["shift"] <= -1).all())
 
 
-def exact(step: Step, constants: Constants) -> bool:
-    """Whether both bounds of ert_paired.h hold: |acc| < 2^30, and |A| < 2^23 for the first of each pair."""
-    weights = weights_by_channel(constants)
+def separable(weights: npt.NDArray[np.int64]) -> bool:
+    """|A| < 2^23 for the first channel of each pair, whatever the input; [out_c, taps]."""
     first = weights[0::2]
-    separable = np.abs(first).sum(1) * INPUT_MAGNITUDE < _FIRST_LIMIT
-    return bool(separable.all() and (first >= -127).all()) and requantizable(step, constants, weights)
+    small = np.abs(first).sum(1) * INPUT_MAGNITUDE < _FIRST_LIMIT
+    return bool(small.all() and (first >= -127).all())  # 256 * -128 + b may not fit in a halfword
 
 
 def requant_words(
@@ -59,5 +60,5 @@ def pair_weights(weights: npt.NDArray[np.int64], unit: tuple[int, ...] = (0, 1))
     words = halves.reshape(halves.shape[0], -1, len(unit))[:, :, list(unit)]
     words = words.reshape(halves.shape[0], -1, 2)  # [pairs, words, 2]
     quads = out_c // 4
-    fours = words[: 2 * quads].reshape(quads, 2, -1, 2).transpose(0, 2, 1, 3)
+    fours = words[: 2 * quads].reshape(quads, 2, words.shape[1], 2).transpose(0, 2, 1, 3)
     return np.concatenate([fours.ravel(), words[2 * quads :].ravel()]).astype(np.int16)

@@ -34,7 +34,8 @@ def in_place(step: Step, input_index: int) -> int | None:
 
 @dataclass(frozen=True)
 class Variant:
-    """requires: ISA features the target must have. supports: whether it can do this Step with these weights (plain layout).
+    """requires: ISA features the target must have.
+    supports: whether it can do this Step with these weights (in the plain layout).
 
     pack: role -> plain array in, C argument name -> packed array out, in argument order.
     lead_bytes: the safe overlap. The output may start at address y wherever
