@@ -83,7 +83,8 @@ def run(argv: Sequence[str]) -> int:
     if command is None:
         raise UsageError(f"no command {argv[0]!r}{nearest(argv[0], COMMANDS)}", hint="see: edgert --help")
     module = import_module(f"edgert.cli.{command.module}")
-    parser = Parser(prog=f"edgert {command.name}", description=f"{command.summary[0].upper()}{command.summary[1:]}.")
+    summary = f"{command.summary[0].upper()}{command.summary[1:]}."
+    parser = Parser(prog=f"edgert {command.name}", description=summary)
     parser.set_defaults(command=command.name)
     module.add_arguments(parser)
     return int(module.main(parser.parse_args(argv[1:])))
