@@ -36,15 +36,14 @@ def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
 
 
 def dsp_scratch_bytes(step: Step) -> int:
-    return 2 * int(np.prod(ints(step, "kernel_h", "kernel_w", "in_c")))
+    return int(np.prod(ints(step, "kernel_h", "kernel_w", "in_c")))
 
 
 def dsp_lead_bytes(step: Step, input_index: int) -> int | None:
-    """Two pixels are written four channels at a time, while their windows are still being read."""
-    pair_bytes = 2 * int(step.attrs["out_c"])
-    reads = window_reads(step)[::2]
+    """A pixel is written four channels at a time, while its own window is still being read."""
+    reads = window_reads(step)
     still_needed = np.minimum.accumulate(reads[::-1])[::-1]
-    written = np.arange(1, reads.size + 1, dtype=np.int64) * pair_bytes
+    written = np.arange(1, reads.size + 1, dtype=np.int64) * int(step.attrs["out_c"])
     return int((written - still_needed).max())
 
 
