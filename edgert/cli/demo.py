@@ -99,7 +99,7 @@ def _story(bundle: Bundle, artifact: Artifact, board: str, outputs: Sequence[Arr
     return "\n".join(
         [
             f"{bundle.file}: {bundle.card['summary']}",
-            f"int8 accuracy {bundle.card['int8_accuracy']:.1%} on {bundle.card['test_images']:,} test images",
+            f"int8 accuracy {bundle.card['int8_accuracy']:.2%} on {bundle.card['test_images']:,} test images",
             "",
             summary(artifact.report),
             "",

@@ -19,23 +19,24 @@ def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None 
 
 
 def profile_table(profile: Profile) -> str:
-    """One row per layer; the share and the bar are of the cycles, or of the instructions without a model."""
+    """One row per layer; share and bar: of the cycles, or of the instructions without a model."""
     columns = (
         Column("#", True), Column("layer", max_width=36), Column("operator"), Column("kernel"),
         Column("MAC", True), Column("instructions", True), Column("cycles", True), Column("per MAC", True),
         Column("share", True), Column(""),
     )  # fmt: skip
-    whole = sum(cost(layer) for layer in profile.layers)
-    return text(columns, [_row(i, layer, whole) for i, layer in enumerate(profile.layers)])
+    costs = [cost(layer) for layer in profile.layers]
+    whole, most = sum(costs), max(costs, default=0)
+    return text(columns, [_row(i, layer, whole, most) for i, layer in enumerate(profile.layers)])
 
 
 def cost(layer: LayerProfile) -> int:
     return layer.cycles or layer.instructions or 0
 
 
-def _row(index: int, layer: LayerProfile, whole: int) -> tuple[str, ...]:
+def _row(index: int, layer: LayerProfile, whole: int, most: int) -> tuple[str, ...]:
     each = f"{cost(layer) / layer.macs:.2f}" if layer.macs else "-"
-    bar = "#" * round(BAR_CHARS * cost(layer) / whole) if whole else ""
+    bar = "#" * round(BAR_CHARS * cost(layer) / most) if most else ""
     return (
         str(index), label(layer.name), layer.op, layer.variant, number(layer.macs or None),
         number(layer.instructions), number(layer.cycles), each, percent(cost(layer), whole), bar,
