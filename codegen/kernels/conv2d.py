@@ -36,7 +36,9 @@ def dsp_scratch_bytes(step: Step) -> int:
 
 def dsp_lead_bytes(step: Step, input_index: int) -> int | None:
     """The windows of two output pixels are read before either is written."""
-    return lead(window_reads(step)[::2], 2 * int(step.attrs["out_c"]), read_bytes=1)
+    reads = window_reads(step)
+    pairs = np.minimum(reads[::2], np.append(reads[1::2], reads[-1:])[: len(reads[::2])])
+    return lead(pairs, 2 * int(step.attrs["out_c"]), read_bytes=1)
 
 
 VARIANTS = (
