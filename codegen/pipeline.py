@@ -20,6 +20,7 @@ from edgert.codegen.passes.fuse_tir import fuse_tir
 from edgert.codegen.passes.legalize import legalize
 from edgert.codegen.passes.simplify import commute_movement, fold_weights, split_tuples
 from edgert.codegen.program import Program
+from edgert.codegen.tir import print_primfunc
 
 RelaxPass = Callable[[tvm.IRModule], tvm.IRModule]
 
@@ -56,12 +57,7 @@ def compile_to_program(data: bytes, name: str) -> Program:
     data: the file's bytes. name: the model's name, for messages and for the Program.
     Raises: ModelError, UnsupportedOperatorError.
     """
-    mod = run_phases(load(data, name))
-    try:
-        from edgert.codegen.tir import print_primfunc
-    except ImportError:
-        print_primfunc = None
-    return lower(mod, name, print_primfunc)
+    return lower(run_phases(load(data, name)), name, print_primfunc)
 
 
 def run_phases(mod: tvm.IRModule, phases: tuple[Phase, ...] = PHASES) -> tvm.IRModule:
