@@ -40,13 +40,13 @@ RULES: dict[str, Callable[[Composite], None]] = {
 PrintFunction = Callable[[tvm.tirx.PrimFunc, str], TirFunction]
 
 
-def lower(mod: tvm.IRModule, name: str, print_primfunc: PrintFunction | None = None) -> Program:
+def lower(mod: tvm.IRModule, name: str, print_primfunc: PrintFunction) -> Program:
     """main and its composites -> Program."""
     return _Lowering(mod, name, print_primfunc).run()
 
 
 class _Lowering:
-    def __init__(self, mod: tvm.IRModule, name: str, print_primfunc: PrintFunction | None) -> None:
+    def __init__(self, mod: tvm.IRModule, name: str, print_primfunc: PrintFunction) -> None:
         self.mod, self.main = mod, mod["main"]
         self.print_primfunc = print_primfunc
         self.program = ProgramBuilder(name)
@@ -109,12 +109,6 @@ class _Lowering:
         RULES[str(function.attrs["Composite"])](Composite(self.program, var, Body.of(function), names))
 
     def _call_tir(self, var: relax.Var, call: Call) -> None:
-        if self.print_primfunc is None:
-            raise UnsupportedOperatorError(
-                f"no kernel for the operator of output '{var.name}'",
-                where=self.program.name,
-                hint="quantize the model to int8, or replace the operator",
-            )
         inputs = tuple(self._name(a) for a in call.args[1].fields)
         outputs = self._tir_results(var)
         number = len(self.program.steps)
