@@ -127,8 +127,10 @@ def _fix_batch(model: Any, name: str) -> None:
             if position > 0:
                 raise ModelError(
                     f"dimension {position} of input {port.name!r} is {dim.dim_param or 'unknown'!r}",
-                    where=name, rule="only the batch may be without a number", hint="fix the shape when exporting",
-                )  # fmt: skip
+                    where=name,
+                    rule="only the batch may be without a number",
+                    hint="fix the shape when exporting",
+                )
             dim.dim_value = 1
 
 

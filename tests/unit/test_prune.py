@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from oracle import run_program
 
 from edgert.codegen.intervals import analyse
 from edgert.codegen.program import Array, Attr, Program, Quant, Step, Tensor
 from edgert.codegen.prune import prune
-from tests.oracle.contracts import run_program
 
 SIDE = 6
 
