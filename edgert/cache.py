@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -90,10 +90,13 @@ def replace_folder(made: Path, final: Path) -> None:
 
 
 def _forget_old(home: Path) -> None:
-    entries = sorted(
-        (p for p in home.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_mtime
-    )
-    for folder in entries[:-MAX_ENTRIES]:
+    """Keep the MAX_ENTRIES last used. Another process may be doing the same: what is gone is gone."""
+    used = []
+    for folder in home.iterdir():
+        with suppress(FileNotFoundError):
+            if not folder.name.startswith("."):
+                used.append((folder.stat().st_mtime, folder))
+    for _, folder in sorted(used)[:-MAX_ENTRIES]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+# The tests compile hundreds of small models: not into the cache of the person who runs them.
+os.environ.setdefault("EDGERT_CACHE", str(Path(__file__).parents[1] / "build" / "test-cache"))
 SHARED = Path(os.environ.get("EDGERT_SHARED", Path(__file__).parents[2] / "shared"))
 
 

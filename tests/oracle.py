@@ -46,7 +46,7 @@ def _half_away(numerator: Array, shift: Array) -> Array:
 
 
 def twice(acc: Array, multiplier: Any, shift: Any) -> Array:
-    """gemmlowp: round(acc * multiplier / 2^31), halves up; then round(... / 2^-shift), halves away from zero"""
+    """gemmlowp: round(acc * multiplier / 2^31), halves up; round that / 2^-shift, halves away from zero"""
     acc, multiplier, shift = (np.asarray(v, np.int64) for v in (acc, multiplier, shift))
     high = ((acc << np.maximum(shift, 0)) * multiplier + 2**30) >> 31
     return _half_away(high, np.maximum(-shift, 0))

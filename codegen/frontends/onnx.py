@@ -312,13 +312,12 @@ class _Importer:
 
 
 def dequantized(expr: Expr, quant: Quantization, axis: int | None = None) -> Expr:
-    scale, zero = quant.scale, quant.zero
+    scale, zero = quant.scale, quant.zero.ravel()
+    axis = quant.axis if axis is None else axis
     if scale.size == 1:
-        scale, zero = scale.reshape(()), zero.reshape(())
-    zero_point = relax.const(zero.reshape(-1)[0] if (zero == zero.ravel()[0]).all() else zero, "int32")
-    return relax.op.dequantize(
-        expr, relax.const(scale, "float32"), zero_point, axis=quant.axis if axis is None else axis
-    )
+        scale, axis = scale.reshape(()), 0
+    zero_point = relax.const(zero[0] if (zero == zero[0]).all() else zero, "int32")
+    return relax.op.dequantize(expr, relax.const(scale, "float32"), zero_point, axis=axis)
 
 
 def to_physical(expr: Expr, shape: Sequence[int]) -> Expr:

@@ -244,7 +244,7 @@ def _raised(x: Value, rank: int) -> Value:
         if len(x.shape) != rank and rank == 4 and len(x.shape) > 0:
             raise NotImplementedError("broadcasting activations of different ranks")
         return x
-    if x.constant.ndim in (0, rank):
+    if x.constant.ndim == rank:
         return x
     shape = (1,) * (rank - x.constant.ndim) + x.constant.shape
     return replace(x, shape=shape, constant=x.constant.reshape(shape))
@@ -460,7 +460,7 @@ def pad(c: _Importer, node: Any, inputs: Inputs) -> list[Value]:
     if x.quant is not None:
         q = np.rint(filled / x.quant.scale.ravel()[0]) + x.quant.zero.ravel()[0]
         filled = float(np.clip(q, -128, 127))
-    expr = R.nn.pad(c.expression(x), [p for pair in physical for p in pair], filled)
+    expr = R.nn.pad(c.expression(x), [p for pair in physical for p in pair], "constant", filled)
     return [_moved(x, [d + sum(p) for d, p in zip(x.shape, logical, strict=True)], expr)]
 
 
