@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 DTYPE_BYTES = {
@@ -18,7 +18,7 @@ DTYPE_BYTES = {
     "int32": 4, "uint32": 4, "float32": 4, "int64": 8, "uint64": 8, "float64": 8,
 }  # fmt: skip
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Attr = int | float
 
 

@@ -262,7 +262,7 @@ class _Printer:
         if name == "likely":
             return arguments[0]
         if name in _INFIX_CALLS:
-            return self.infix(_INFIX_CALLS[name], *node.args, dtype)
+            return self.infix(_INFIX_CALLS[name], node.args[0], node.args[1], dtype)
         if name == "bitwise_not":
             return f"({C_TYPES[dtype]})~{arguments[0]}"
         if name == "abs" and dtype != "float32":

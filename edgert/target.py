@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from edgert import descriptor
+from edgert.errors import DescriptorError
 
 _REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
 _OPTIONAL = ("emulator", "timing")
@@ -73,9 +74,7 @@ def load_target(target_id: str) -> Target:
         compiler, ("zig_target", "zig_cpu", "cflags", "gcc", "gcc_flags"), (), f"{where} [compiler]"
     )
     if table["id"] != target_id:
-        raise descriptor.DescriptorError(
-            f"id is {table['id']!r}", where=where, rule="the id is the file's name"
-        )
+        raise DescriptorError(f"id is {table['id']!r}", where=where, rule="the id is the file's name")
     timing = table.get("timing")
     if timing is not None:
         descriptor.check_keys(timing, ("source", *_TIMING_CLASSES), (), f"{where} [timing]")

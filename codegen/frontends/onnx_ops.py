@@ -82,7 +82,8 @@ def _quantized_array(x: Value, quant: Quantization) -> Array:
     shape = [-1 if i == quant.axis else 1 for i in range(x.constant.ndim)] if quant.scale.size > 1 else []
     scaled = x.constant / quant.scale.reshape(shape) if shape else x.constant / quant.scale.ravel()[0]
     zero = quant.zero.reshape(shape) if shape else quant.zero.ravel()[0]
-    return np.clip(np.rint(scaled) + zero, -128, 127).astype(np.int8)
+    rounded: Array = np.clip(np.rint(scaled) + zero, -128, 127).astype(np.int8)
+    return rounded
 
 
 def dequantize(c: _Importer, node: Any, inputs: Inputs) -> list[Value]:

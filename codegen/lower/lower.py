@@ -14,7 +14,6 @@ from edgert.codegen.lower.context import Composite
 from edgert.codegen.passes.composite import Body, array, dtype_of, op_name
 from edgert.codegen.passes.legalize import VIEWS
 from edgert.codegen.program import Program, Quant, TirFunction
-from edgert.errors import UnsupportedOperatorError
 
 RULES: dict[str, Callable[[Composite], None]] = {
     "edgert.conv2d": weighted.conv2d,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -145,7 +146,8 @@ def read_outputs(ports: Sequence[Mapping[str, Any]], arena_bytes_at: Mapping[int
 
 def port_bytes(port: Mapping[str, Any]) -> int:
     """Bytes of one input or output."""
-    return int(np.prod(port["shape"], dtype=np.int64)) * np.dtype(port["dtype"]).itemsize
+    elements: int = math.prod(port["shape"])
+    return elements * np.dtype(port["dtype"]).itemsize
 
 
 def _quantize_hint(port: Mapping[str, Any]) -> str:
