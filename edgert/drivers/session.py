@@ -147,7 +147,7 @@ def read_outputs(ports: Sequence[Mapping[str, Any]], arena_bytes_at: Mapping[int
 def port_bytes(port: Mapping[str, Any]) -> int:
     """Bytes of one input or output."""
     elements: int = math.prod(port["shape"])
-    return elements * np.dtype(port["dtype"]).itemsize
+    return elements * int(np.dtype(port["dtype"]).itemsize)
 
 
 def _quantize_hint(port: Mapping[str, Any]) -> str:

@@ -1,0 +1,159 @@
+"""A real firmware on every emulated core: start-up, results, counts, faults."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import COPY, EMULATED, Bench, expected
+
+from edgert.board import Region, load_board
+from edgert.drivers.session import DISPATCH
+from edgert.errors import (
+    BoardFaultError,
+    BoardTimeoutError,
+    DoesNotFitError,
+    InputError,
+    ToolError,
+)
+
+M4 = "cortex-m4-emulated"
+X = np.arange(16, dtype=np.uint8) * 11
+
+
+@pytest.mark.parametrize("board", EMULATED)
+def test_runs_from_reset(bench: Bench, board: str) -> None:
+    """.data and .bss are ready, every run gives the same, and the profile disturbs nothing."""
+    with bench.open(board) as session:
+        for run in (1, 2):
+            y, runs = session.run(X)
+            assert y.tobytes() == expected(X.tobytes())
+            assert runs[0] == run
+        profile = session.profile(X)
+        assert session.run(X)[1][0] == 4
+    names = [layer.name for layer in profile.layers]
+    assert names == ["layer0", "layer1", DISPATCH]
+    counts = [layer.instructions for layer in profile.layers]
+    assert profile.instructions == sum(c for c in counts if c)
+    assert all(c is not None and c > 0 for c in counts)
+    assert profile.stack_bytes is not None
+    assert 0 < profile.stack_bytes < 1024
+
+
+@pytest.mark.parametrize("board", [b for b in EMULATED if b.startswith("cortex")])
+def test_instructions_are_counted_exactly(bench: Bench, board: str) -> None:
+    """movs, then 100 times (nop, nop, subs, bne): 401 instructions more than an empty step."""
+    loop = (
+        '    __asm__ volatile("movs r3, #100\\n1: nop\\n nop\\n subs r3, r3, #1\\n bne 1b" ::: "r3", "cc");\n'
+        "    (void)arena;"
+    )
+    assert _second_step(bench, board, loop) - _second_step(bench, board, "    (void)arena;") == 401
+
+
+def test_instructions_are_counted_exactly_on_riscv(bench: Bench) -> None:
+    loop = (
+        '    __asm__ volatile("li t0, 100\\n1: nop\\n addi t0, t0, -1\\n bnez t0, 1b" ::: "t0");\n'
+        "    (void)arena;"
+    )
+    board = "rv32imc-emulated"
+    assert _second_step(bench, board, loop) - _second_step(bench, board, "    (void)arena;") == 301
+
+
+def _second_step(bench: Bench, board: str, body: str) -> int:
+    # an empty function would be dropped: keep something in both
+    with bench.open(board, '    __asm__ volatile("" ::: "memory");\n' + body) as session:
+        count = session.profile(X).layers[1].instructions
+    assert count is not None
+    return count
+
+
+@pytest.mark.parametrize("board", EMULATED)
+def test_floating_point_works(bench: Bench, board: str) -> None:
+    """Where the core has an FPU, start-up has to switch it on."""
+    body = (
+        "    for (int32_t i = 0; i < 16; i++) { arena[64 + i] = (uint8_t)((float)arena[i] * 0.5f + 0.25f); }"
+    )
+    with bench.open(board, body) as session:
+        assert session.run(X)[0].tolist() == [int(v * 0.5 + 0.25) for v in X.tolist()]
+
+
+@pytest.mark.parametrize("board", [M4, "rv32imc-emulated"])
+def test_a_fault_says_where(bench: Bench, board: str) -> None:
+    body = "    *(volatile uint32_t *)0x60000000u = arena[0];"
+    with bench.open(board, body) as session, pytest.raises(BoardFaultError) as caught:
+        session.run(X)
+    text = str(caught.value)
+    for part in ("write to 0x60000000", "layer 1 layer1", "tiny_step_01 model.c:", "pc 0x", board):
+        assert part in text, text
+
+
+def test_an_endless_loop_ends_in_time(bench: Bench) -> None:
+    body = '    for (;;) { __asm__ volatile("" ::: "memory"); }\n    (void)arena;'
+    with bench.open(M4, body) as session:
+        start = time.monotonic()
+        with pytest.raises(BoardTimeoutError, match=r"layer 1 layer1.*no answer within 0\.3 s"):
+            session.run(X, timeout_s=0.3)
+        assert time.monotonic() - start < 30
+
+
+def test_stack_is_measured(bench: Bench) -> None:
+    big = (
+        "    volatile uint8_t local[4000];\n"
+        "    for (int32_t i = 0; i < 4000; i++) { local[i] = arena[i % 16]; }\n"
+        "    arena[64] = local[arena[0]];"
+    )
+    with bench.open(M4, big) as session:
+        stack = session.profile(X).stack_bytes
+    with bench.open(M4) as session:
+        usual = session.profile(X).stack_bytes
+    assert stack is not None
+    assert usual is not None
+    assert 4000 <= stack - usual < 4100
+
+
+def test_inputs_are_checked(bench: Bench) -> None:
+    with bench.open(M4) as session:
+        with pytest.raises(InputError, match=r"shape is \[3\].*the model reads \[16\]"):
+            session.run(X[:3])
+        with pytest.raises(InputError, match="dtype is float32"):
+            session.run(X.astype(np.float32))
+        with pytest.raises(InputError, match="2 inputs given, the model has 1"):
+            session.run(X, X)
+
+
+@pytest.mark.parametrize(("memory", "kib"), [("flash", 1), ("ram", 2)])
+def test_what_does_not_fit_says_by_how_much(bench: Bench, memory: str, kib: int) -> None:
+    from dataclasses import replace
+
+    board = load_board(M4)
+    region = getattr(board, memory)
+    small = replace(board, **{memory: Region(region.start, region.start + kib * 1024)})
+    extra = "#include <stdint.h>\nstatic const uint8_t big[5000] = {1};\nstatic uint8_t filled[5000];\n"
+    body = COPY + "\n    filled[arena[1]] = big[arena[0]];\n    arena[127] = filled[arena[2]];"
+    with pytest.raises(DoesNotFitError, match=rf"bytes too many for the {kib * 1024:,} of {memory}"):
+        bench.build(small, body, extra)
+
+
+def test_same_bytes_wherever_it_is_compiled(tmp_path: Path) -> None:
+    images = []
+    for name in ("a", "another folder"):
+        (tmp_path / name).mkdir()
+        bench = Bench(tmp_path / name)
+        bench.build(load_board(M4))
+        images.append((tmp_path / name / "firmware.elf").read_bytes())
+    assert images[0] == images[1]
+
+
+def test_a_compiler_error_is_one_line(bench: Bench) -> None:
+    with pytest.raises(ToolError, match=r"the C compiler failed: .*model\.c:\d+") as caught:
+        bench.build(load_board(M4), "    this is no C;")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_zig(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ToolError, match="zig compiler is missing") as caught:
+        bench.build(load_board(M4))
+    assert caught.value.hint == "pip install ziglang"
