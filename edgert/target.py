@@ -13,7 +13,7 @@ _REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
 _OPTIONAL = ("emulator", "timing")
 _TIMING_CLASSES = frozenset({
     "default", "load", "load_next", "store", "load_many_base", "load_many_each", "branch_taken", "multiply",
-    "multiply_long", "divide", "call",
+    "multiply_long", "divide", "float_fused", "float_divide", "call",
 })  # fmt: skip
 
 
@@ -23,7 +23,8 @@ class Timing:
 
     cycles: class -> cycles. Classes: default, load (first of a run), load_next (further loads of a run),
     store, load_many_base + load_many_each (LDM, POP, STM, PUSH), branch_taken (added to default),
-    multiply, multiply_long, divide, call (added to default).
+    multiply, multiply_long, divide, float_fused (multiply-accumulate), float_divide (and square root),
+    call (added to default, beside branch_taken).
     """
 
     source: str

@@ -65,7 +65,7 @@ def compile_firmware(
             *zig_cc(target), *_WARNINGS, *_FREESTANDING, _LEVEL[optimize],
             f"-DERT_MODEL={name}", f"-DERT_MODEL_ARENA_BYTES={arena_bytes}",
             f"-I{folder}", f"-I{csrc}", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={csrc}=csrc",
-            f"-ffile-prefix-map={Path.cwd()}=.",
+            f"-ffile-prefix-map={Path.cwd()}=.", f"-ffile-prefix-map={_zig_folder()}=zig",
             "-nostdlib", "-lcompiler_rt", "-static", "-Wl,--gc-sections", f"-Wl,-T,{script}",
             *map(str, sources), "-o", str(out),
         ]  # fmt: skip
@@ -82,15 +82,14 @@ def zig_cc(target: Target) -> list[str]:
     return [*base, "-target", target.zig_target, f"-mcpu={target.zig_cpu}", *target.cflags]
 
 
-def compile_host(folder: Path, out: Path, *, sanitize: bool = False) -> Path:
+def compile_host(folder: Path, out: Path) -> Path:
     """Compile folder/model.c to a shared library `out`: with gcc where there is one, else with zig.
 
-    sanitize: with the address and undefined-behaviour sanitizers (the loading process preloads libasan).
+    Raises ToolError.
     """
     compiler = [shutil.which("gcc") or ""] if shutil.which("gcc") else [*_zig(), "cc"]
-    level = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if sanitize else ["-O2"]
     command = [
-        *compiler, *_WARNINGS, *level, "-g", "-ffp-contract=off", "-fPIC", "-shared", f"-I{folder}",
+        *compiler, *_WARNINGS, "-O2", "-g", "-ffp-contract=off", "-fPIC", "-shared", f"-I{folder}",
         str(folder / "model.c"), "-o", str(out),
     ]  # fmt: skip
     _run(command, where=folder.name)
@@ -113,9 +112,15 @@ def measure(elf_path: Path, compiler: str) -> Firmware:
     return Firmware(elf_path, compiler, sum(flash.values()), ram, flash)
 
 
-def _zig() -> list[str]:
-    if importlib.util.find_spec("ziglang") is None:
+def _zig_folder() -> Path:
+    found = importlib.util.find_spec("ziglang")
+    if found is None or found.origin is None:
         raise ToolError("the zig compiler is missing", hint="pip install ziglang")
+    return Path(found.origin).parent
+
+
+def _zig() -> list[str]:
+    _zig_folder()
     return [sys.executable, "-m", "ziglang"]
 
 

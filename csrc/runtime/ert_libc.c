@@ -22,7 +22,10 @@ void *memmove(void *to, const void *from, size_t count)
     uint8_t *y = to;
     const uint8_t *x = from;
     if ((uintptr_t)y <= (uintptr_t)x) {
-        return memcpy(to, from, count);
+        for (; count > 0; count--) {
+            *y++ = *x++;
+        }
+        return to;
     }
     while (count-- > 0) {
         y[count] = x[count];

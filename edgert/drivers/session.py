@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgert.errors import InputError
+from edgert.errors import InputError, UsageError
 
 Array = npt.NDArray[np.generic]
 DEFAULT_TIMEOUT_S = 60.0
@@ -90,14 +90,14 @@ class Session(ABC):
 
         Raises InputError, BoardFaultError, BoardTimeoutError.
         """
-        return self._run(check_inputs(self.report["inputs"], inputs), timeout_s)
+        return self._run(check_inputs(self.report["inputs"], inputs), _positive(timeout_s))
 
     def profile(self, *inputs: Array, timeout_s: float = DEFAULT_TIMEOUT_S) -> Profile:
         """Run once and say what every layer cost.
 
         Raises InputError, BoardFaultError, BoardTimeoutError; UsageError on a board that cannot measure.
         """
-        return self._profile(check_inputs(self.report["inputs"], inputs), timeout_s)
+        return self._profile(check_inputs(self.report["inputs"], inputs), _positive(timeout_s))
 
     @abstractmethod
     def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]: ...
@@ -114,6 +114,12 @@ class Session(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _positive(timeout_s: float) -> float:
+    if not timeout_s > 0:
+        raise UsageError(f"timeout_s is {timeout_s}", rule="a time-out is more than 0 seconds")
+    return timeout_s
 
 
 def check_inputs(ports: Sequence[Mapping[str, Any]], inputs: Sequence[Array]) -> list[bytes]:

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 
 from edgert.target import Target, Timing
 
+_PAIRS = ("ldrd", "strd")
+_FLOAT_LONG = {
+    "vmla": "float_fused", "vmls": "float_fused", "vfma": "float_fused", "vfms": "float_fused",
+    "vdiv": "float_divide", "vsqrt": "float_divide",
+}  # fmt: skip
 _MULTIPLE = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
 _LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlald", "smlsld")
 _MULTIPLY = ("mul", "mla", "mls", "smla", "smul", "smml", "smmul", "smmls", "smuad", "smusd", "smlsd")
@@ -57,7 +62,8 @@ class CostModel:
             kind = self.classify(mnemonic)
             each = self._timing.cycles
             if kind == "many":
-                cycles += each["load_many_base"] + each["load_many_each"] * _registers(operands)
+                count = 2 if mnemonic.startswith(_PAIRS) else _registers(operands)
+                cycles += each["load_many_base"] + each["load_many_each"] * count
             elif kind == "load" and after_load:
                 cycles += each["load_next"]
             else:
@@ -86,7 +92,7 @@ def count_instructions(code: bytes, *, riscv: bool) -> int:
 
 
 def _arm_class(mnemonic: str) -> str:
-    if mnemonic.startswith(_MULTIPLE):
+    if mnemonic.startswith((*_MULTIPLE, *_PAIRS)):
         return "many"
     if mnemonic.startswith(("ldr", "vldr")):
         return "load"
@@ -94,8 +100,10 @@ def _arm_class(mnemonic: str) -> str:
         return "store"
     if mnemonic in ("bl", "blx"):
         return "call"
-    if mnemonic.startswith(("sdiv", "udiv", "vdiv", "vsqrt")):
+    if mnemonic.startswith(("sdiv", "udiv")):
         return "divide"
+    if mnemonic[:4] in _FLOAT_LONG or mnemonic[:5] in _FLOAT_LONG:
+        return _FLOAT_LONG.get(mnemonic[:4]) or _FLOAT_LONG[mnemonic[:5]]
     if mnemonic.startswith(_LONG):
         return "multiply_long"
     return "multiply" if mnemonic.startswith(_MULTIPLY) else "default"

@@ -32,6 +32,7 @@ from edgert.target import Target, load_target
 _PAGE = 0x1000
 _SYSTEM_CONTROL_SPACE = 0xE000E000  # Armv7-M ARM, B3.2: registers that start-up code touches
 _PAINT = 0xA5
+_GUARD = bytes([_PAINT]) * 32  # at the end of the stack: gone if the stack went past it
 _START_TIMEOUT_S = 10.0
 _ARM_CPUS = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
@@ -71,7 +72,7 @@ class _Trace:
 
 
 class UnicornSession(Session):
-    """See Session. The core is reset when the session opens."""
+    """See Session. The core is reset when the session opens, and after a run that did not end well."""
 
     def __init__(self, report: Mapping[str, Any], elf: Elf, board: Board) -> None:
         super().__init__(report)
@@ -81,16 +82,24 @@ class UnicornSession(Session):
         self._regs = _ARM if self._arm else _RISCV
         self._thumb = 1 if self._arm else 0
         self._bad_access = ""
-        self._uc = _core(self._target)
-        self._load()
         self._arena = elf.symbols["ert_arena"]
         self._wait = elf.symbols["ert_wait"] & ~1
+        self._stack_limit = elf.symbols["ert_stack_limit"]
+        self._start()
+
+    def _start(self) -> None:
+        """A core out of reset, run until it waits for input."""
+        self._uc = _core(self._target)
+        self._load()
         self._resume(self._reset(), _START_TIMEOUT_S)
 
     def _load(self) -> None:
         assert self._board.flash is not None and self._board.ram is not None
-        for region in (self._board.flash, self._board.ram):
-            self._uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE)
+        for region, access in (
+            (self._board.flash, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC),
+            (self._board.ram, unicorn.UC_PROT_ALL),
+        ):
+            self._uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE, access)
         if self._arm:
             self._uc.mem_map(_SYSTEM_CONTROL_SPACE, _PAGE)
         for address, data in self._elf.segments:
@@ -109,26 +118,43 @@ class UnicornSession(Session):
         return entry
 
     def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
+        if not self._ready:
+            self._start()
+        self._uc.mem_write(self._stack_limit, _GUARD)
         for port, data in zip(self.report["inputs"], inputs, strict=True):
             self._uc.mem_write(self._arena + port["offset"], data)
         # ert_wait is empty: going on after it is returning from it
         self._resume(self._uc.reg_read(self._regs.link), timeout_s)
+        self._check_stack()
         ports = self.report["outputs"]
         found = {
             p["offset"]: bytes(self._uc.mem_read(self._arena + p["offset"], port_bytes(p))) for p in ports
         }
         return read_outputs(ports, found)
 
+    def _check_stack(self) -> None:
+        if self._uc.mem_read(self._stack_limit, len(_GUARD)) == _GUARD:
+            return
+        self._ready = False
+        raise BoardFaultError(
+            "the stack overflowed into the static data",
+            where=self._board.id,
+            rule=f"it has {self._elf.symbols['ert_stack_top'] - self._stack_limit:,} bytes",
+            hint="choose a board with more RAM",
+        )
+
     def _resume(self, address: int, timeout_s: float) -> None:
-        """Run until the firmware waits for input again."""
+        """Run until the firmware waits for input again; what ends otherwise leaves the core to be reset."""
+        self._ready = False
         try:
-            self._uc.emu_start(address | self._thumb, self._wait, timeout=int(timeout_s * 1e6))
+            self._uc.emu_start(address | self._thumb, self._wait, timeout=max(1, int(timeout_s * 1e6)))
         except unicorn.UcError as error:
             raise self._fault(error) from error
         if self._uc.reg_read(self._regs.pc) & ~1 != self._wait:
             raise BoardTimeoutError(
                 f"no answer within {timeout_s:g} s", where=self._place(), hint="give it more time (--timeout)"
             )
+        self._ready = True
 
     def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile:
         trace = _Trace()
@@ -187,11 +213,6 @@ class UnicornSession(Session):
         limit, top = self._elf.symbols["ert_stack_limit"], self._elf.symbols["ert_stack_top"]
         found = bytes(self._uc.mem_read(limit, top - limit))
         untouched = len(found) - len(found.lstrip(bytes([_PAINT])))
-        if untouched == 0:
-            raise BoardFaultError(
-                f"the stack overflowed its {top - limit:,} bytes", where=self._board.id,
-                hint="choose a board with more RAM",
-            )  # fmt: skip
         return top - limit - untouched
 
     def _on_bad_access(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COPY, EMULATED, Bench, expected
+from tiny import COPY, EMULATED, Bench, expected, report
 
 from edgert.board import Region, load_board
+from edgert.drivers import open_session
 from edgert.drivers.session import DISPATCH
 from edgert.errors import (
     BoardFaultError,
@@ -17,6 +19,7 @@ from edgert.errors import (
     DoesNotFitError,
     InputError,
     ToolError,
+    UsageError,
 )
 
 M4 = "cortex-m4-emulated"
@@ -98,6 +101,53 @@ def test_an_endless_loop_ends_in_time(bench: Bench) -> None:
         assert time.monotonic() - start < 30
 
 
+def test_a_session_is_good_again_after_a_fault_or_a_timeout(bench: Bench) -> None:
+    """The core was somewhere in the middle: it has to start over, not go on from there."""
+    body = f"""    if (arena[0] == 1) {{ *(volatile uint32_t *)0x60000000u = 1; }}
+    if (arena[0] == 2) {{ for (;;) {{ __asm__ volatile("" ::: "memory"); }} }}
+{COPY}"""
+    good, bad, endless = X, X + 1, X + 2
+    with bench.open(M4, body) as session:
+        for given, error in ((bad, BoardFaultError), (endless, BoardTimeoutError)):
+            with pytest.raises(error):
+                session.run(given.astype(np.uint8), timeout_s=0.2)
+            y, runs = session.run(good)
+            assert y.tobytes() == expected(good.tobytes())
+            assert runs[0] == 1
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, 0.0])
+def test_a_timeout_is_positive(bench: Bench, timeout_s: float) -> None:
+    with bench.open(M4) as session, pytest.raises(UsageError, match="more than 0"):
+        session.run(X, timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("board", [M4, "rv32imc-emulated"])
+def test_flash_cannot_be_written(bench: Bench, board: str) -> None:
+    flash = load_board(board).flash
+    assert flash is not None
+    body = f"    *(volatile uint32_t *){flash.start + 64:#x}u = arena[0];"
+    with bench.open(board, body) as session, pytest.raises(BoardFaultError, match="write to"):
+        session.run(X)
+
+
+def test_a_stack_overflow_is_noticed(bench: Bench) -> None:
+    board = load_board(M4)
+    assert board.ram is not None
+    small = replace(board, ram=Region(board.ram.start, board.ram.start + 4096))
+    body = (
+        "    volatile uint8_t local[3900];\n"
+        "    for (int32_t i = 0; i < 3900; i++) { local[i] = arena[i % 16]; }\n"
+        "    arena[64] = local[arena[0]];"
+    )
+    bench.build(small, body)
+    with (
+        open_session(report(M4), bench.folder, small) as session,
+        pytest.raises(BoardFaultError, match="stack"),
+    ):
+        session.run(X)
+
+
 def test_stack_is_measured(bench: Bench) -> None:
     big = (
         "    volatile uint8_t local[4000];\n"
@@ -125,8 +175,6 @@ def test_inputs_are_checked(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("memory", "kib"), [("flash", 1), ("ram", 2)])
 def test_what_does_not_fit_says_by_how_much(bench: Bench, memory: str, kib: int) -> None:
-    from dataclasses import replace
-
     board = load_board(M4)
     region = getattr(board, memory)
     small = replace(board, **{memory: Region(region.start, region.start + kib * 1024)})

@@ -20,6 +20,12 @@ M4 = {
     "smull r0, r1, r2, r3": ("82fb0301", 1, 1),
     "sdiv r0, r1, r2": ("91fbf2f0", 1, 7),
     "sxtb16 r0, r1": ("2ffa81f0", 1, 1),
+    "ldrd r0, r1, [r2]": ("d2e90001", 1, 3),
+    "strd r0, r1, [r2]": ("c2e90001", 1, 3),
+    "bl": ("00f000f8", 1, 1),  # and two more, as it is always taken
+    "vmla.f32 s0, s1, s2": ("00ee810a", 1, 3),
+    "vdiv.f32 s0, s1, s2": ("80ee810a", 1, 14),
+    "vadd.f32 s0, s1, s2": ("30ee810a", 1, 1),
     "nop": ("00bf", 1, 1),
 }
 
