@@ -9,7 +9,7 @@ computation reads it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -49,6 +49,7 @@ class Value:
     constant: its array, as the model sees it. expr: the Relax activation, NHWC if of rank 4.
     quant: set while a DequantizeLinear is pending; expr or constant are then the integers.
     accumulator: scale of the sums, for the direct result of a quantized Conv, Gemm or MatMul.
+    unsigned: the model's integers are uint8; expr holds them less 128, as int8.
     """
 
     shape: tuple[int, ...]
@@ -56,6 +57,7 @@ class Value:
     constant: Array | None = None
     quant: Quantization | None = None
     accumulator: Array | None = None
+    unsigned: bool = False
 
 
 def from_onnx(data: bytes, name: str) -> tvm.IRModule:
@@ -242,7 +244,7 @@ class _Importer:
         if value.expr is None or isinstance(value.expr, relax.Var):
             return value
         expr = self.builder.emit(value.expr, name)
-        return Value(value.shape, expr, value.constant, value.quant, value.accumulator)
+        return replace(value, expr=expr)
 
     def _evaluated(self, node: Any, inputs: Sequence[Value | None]) -> list[Value]:
         """A node of constants, computed now by the onnx package's reference."""
@@ -260,6 +262,10 @@ class _Importer:
         ]
         outputs = [self.onnx.ValueInfoProto(name=o) for o in node.output if o]
         graph = helper.make_graph([node], "constant", ports, outputs)
+        if node.op_type in ("ConstantOfShape", "Expand", "Tile"):
+            wanted = prod(float(d) for d in np.asarray(next(reversed(feeds.values()))).ravel())
+            if wanted > MAX_ELEMENTS:
+                raise ModelError(f"constant {node.output[0]!r} is too large", where=self.name)
         made = helper.make_model(graph, opset_imports=self.model.opset_import)
         results = ReferenceEvaluator(made).run(None, feeds)
         if any(np.asarray(r).size > MAX_ELEMENTS for r in results):
@@ -284,14 +290,17 @@ class _Importer:
         value = default if found is None else self.onnx.helper.get_attribute_value(found)
         return value.decode() if isinstance(value, bytes) else value
 
-    def quantization(self, node: Any) -> Quantization:
-        """Scale and zero point of a QuantizeLinear or DequantizeLinear."""
+    def quantization(self, node: Any, *, unsigned: bool = True) -> Quantization:
+        """Scale and zero point of a QuantizeLinear or DequantizeLinear.
+
+        unsigned: whether the integers are uint8 where the node has no zero point to say so.
+        """
         scale = self.values[node.input[1]].constant
         given = self.values[node.input[2]].constant if len(node.input) > 2 and node.input[2] else None
         if scale is None or (given is None and len(node.input) > 2 and node.input[2]):
             raise NotImplementedError("a scale or zero point that is no constant")
-        zero = np.zeros(scale.shape, np.uint8) if given is None else given
-        unsigned = zero.dtype == np.uint8 and (given is not None or node.op_type == "QuantizeLinear")
+        zero = np.zeros(scale.shape, np.int64) if given is None else given
+        unsigned = unsigned if given is None else zero.dtype == np.uint8
         return Quantization(
             scale.astype(np.float32), zero.astype(np.int64) - (128 if unsigned else 0),
             int(self.attribute(node, "axis", 1)),

@@ -64,17 +64,19 @@ def _axis(axis: int, rank: int) -> int:
 
 def quantize(c: _Importer, node: Any, inputs: Inputs) -> list[Value]:
     x, quant = _first(inputs), c.quantization(node)
+    zero_point = _given(inputs, 2)
+    unsigned = zero_point is None or zero_point.constant is None or zero_point.constant.dtype == np.uint8
     if x.constant is not None:
-        return [Value(x.shape, constant=_quantized_array(x, quant))]
+        return [Value(x.shape, constant=_quantized_array(x, quant), unsigned=unsigned)]
     if x.quant is not None and x.quant.same(quant):
-        return [Value(x.shape, x.expr)]
+        return [Value(x.shape, x.expr, unsigned=unsigned)]
     if quant.scale.size != 1:
         raise NotImplementedError("activations with a scale per channel")
     scale, zero = float(quant.scale.ravel()[0]), int(quant.zero.ravel()[0])
     expr = R.quantize(
         c.real(x), relax.const(scale, "float32"), relax.const(zero, "int32"), axis=0, out_dtype="int8"
     )
-    return [Value(x.shape, expr)]
+    return [Value(x.shape, expr, unsigned=unsigned)]
 
 
 def _quantized_array(x: Value, quant: Quantization) -> Array:
@@ -87,12 +89,12 @@ def _quantized_array(x: Value, quant: Quantization) -> Array:
 
 
 def dequantize(c: _Importer, node: Any, inputs: Inputs) -> list[Value]:
-    x, quant = _first(inputs), c.quantization(node)
-    unsigned_constant = x.constant is not None and x.constant.dtype == np.uint8
-    if unsigned_constant:
-        assert x.constant is not None
+    x = _first(inputs)
+    stored = x.expr.ty.dtype if x.expr is not None else x.constant.dtype if x.constant is not None else ""
+    quant = c.quantization(node, unsigned=x.unsigned or str(stored) == "uint8")
+    if x.constant is not None and str(stored) == "uint8":
         x = replace(x, constant=(x.constant.astype(np.int16) - 128).astype(np.int8))
-    if x.expr is not None and str(x.expr.ty.dtype) == "uint8":  # the graph's own input
+    if x.expr is not None and str(stored) == "uint8":  # the graph's own input
         x = replace(x, expr=c.builder.emit(_signed(x.expr, quant), f"{node.input[0]}/int8"))
     return [replace(x, quant=quant)]
 
@@ -339,10 +341,11 @@ def reduce_mean(c: _Importer, node: Any, inputs: Inputs) -> list[Value]:
     axes = c.attribute(node, "axes") if listed is None else listed.tolist()
     axes = sorted({int(a) % rank for a in (axes or range(rank))})
     shape = tuple(1 if i in axes else d for i, d in enumerate(x.shape))
-    expr = R.mean(c.real(x), sorted(_axis(a, rank) for a in axes), True)
-    if c.attribute(node, "keepdims", 1):
-        return [Value(shape, expr)]
     left = tuple(d for i, d in enumerate(x.shape) if i not in axes)
+    physical, keep = sorted(_axis(a, rank) for a in axes), bool(c.attribute(node, "keepdims", 1))
+    if keep or rank != 4 or axes == [2, 3]:  # what is left is in the model's own order
+        return [Value(shape if keep else left, R.mean(c.real(x), physical, keep))]
+    expr = R.mean(c.real(x), physical, True)
     return [Value(left, to_physical(R.reshape(to_logical(expr, shape), left), left))]
 
 

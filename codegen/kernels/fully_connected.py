@@ -12,7 +12,8 @@ _TAP_ORDER = (0, 2, 1, 3)  # as SXTB16 takes four input bytes apart
 
 
 def dsp_supports(step: Step, constants: Constants) -> bool:
-    return paired.separable(paired.weights_by_channel(constants))
+    weights = paired.weights_by_channel(constants)
+    return paired.separable(weights) and paired.bounded(step, constants, weights, 2**31)
 
 
 def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:

@@ -28,9 +28,14 @@ def folded_bias(
 
 def requantizable(step: Step, constants: Constants, weights: npt.NDArray[np.int64]) -> bool:
     """|acc| < 2^30 for every input, and every shift is to the right."""
+    return bounded(step, constants, weights, _SUM_LIMIT) and bool((constants["shift"] <= -1).all())
+
+
+def bounded(step: Step, constants: Constants, weights: npt.NDArray[np.int64], limit: int) -> bool:
+    """|folded bias| + sum of |weight * input| < limit for every input; weights [out_c, taps]."""
     bias = folded_bias(step, constants, weights.sum(1))
     reach = np.abs(bias) + np.abs(weights).sum(1) * INPUT_MAGNITUDE
-    return bool((reach < _SUM_LIMIT).all() and (constants["shift"] <= -1).all())
+    return bool((reach < limit).all())
 
 
 def separable(weights: npt.NDArray[np.int64]) -> bool:

@@ -189,3 +189,13 @@ def test_weights_that_a_pair_cannot_hold_fall_back() -> None:
         bigger = replace(program, constants={**program.constants, name: weights})
         wider = replace(step, attrs={**step.attrs, "in_c": weights.shape[-1]})
         assert bind(replace(bigger, steps=(wider,)), features)[0].variant_name == "ref"
+
+
+def test_a_bias_near_the_end_of_int32_falls_back() -> None:
+    """With the input zero point folded in it would not be an int32: ref runs, not dsp."""
+    model, _ = make(Case("dense", (1, 40), 4, zero=127))
+    program, step, constants = lowered(model)
+    high = np.full_like(constants["bias"], 2**31 - 1)
+    bigger = replace(program, constants={**program.constants, step.constants["bias"]: high})
+    assert bind(program, frozenset({"arm-dsp"}))[0].variant_name == "dsp"
+    assert bind(bigger, frozenset({"arm-dsp"}))[0].variant_name == "ref"

@@ -88,8 +88,8 @@ def check(network: Network, y: str, scale: float, steps: float = 1) -> None:
     artifact = edgert.compile(model, board="host", name="onnx")
     (got,) = artifact.run_host(x)
     program = compile_to_program(model, "onnx")
-    if all(step.op != "tir" for step in program.steps):
-        np.testing.assert_array_equal(got, run_program(program, [x])[0])
+    assert all(step.op != "tir" for step in program.steps), "no kernel took it"
+    np.testing.assert_array_equal(got, run_program(program, [x])[0])
     expected = onnxruntime_says(model, x)
     assert got.shape == expected.shape
     distance = np.abs(got.astype(np.float64) - expected).max() / scale
@@ -263,6 +263,36 @@ def test_float_network() -> None:
     x = RNG.normal(size=n.shape).astype(np.float32)
     (got,) = edgert.compile(model, board="host", name="onnx").run_host(x)
     np.testing.assert_allclose(got, onnxruntime_says(model, x), atol=27 * 2**-23 * 10)
+
+
+def test_zero_points_may_be_left_out() -> None:
+    """They are then 0, and the integers uint8."""
+    n = Network((1, 3, 6, 6))
+    n.nodes.clear()
+
+    def qdq(x: str, scale: float) -> str:
+        s = n.constant(np.float32(scale))
+        return str(n.node("DequantizeLinear", [n.node("QuantizeLinear", [x, s]), s]))
+
+    y = qdq(n.node("Conv", [qdq("x", 0.02), n.weights((4, 3, 3, 3))]), 0.1)
+    check(n, y, 0.1)
+
+
+def test_unsigned_interface() -> None:
+    """uint8 in, uint8 out, int8 inside."""
+    n = Network((1, 2, 4, 4), np.uint8)
+    n.nodes.clear()
+    helper, kind = onnx.helper, onnx.TensorProto.UINT8
+    n.port = helper.make_tensor_value_info("x", kind, [1, 2, 4, 4])
+    scale, zero = n.constant(np.float32(0.02)), n.constant(np.uint8(120))
+    real = n.node("Relu", [n.node("DequantizeLinear", ["x", scale, zero])])
+    y = n.node("QuantizeLinear", [real, scale, zero])
+    model = onnx.load_from_string(n.model(y))
+    model.graph.output[0].type.tensor_type.elem_type = kind
+    data = model.SerializeToString()
+    x = RNG.integers(0, 256, (1, 2, 4, 4)).astype(np.uint8)
+    (got,) = edgert.compile(data, board="host", name="onnx").run_host(x)
+    np.testing.assert_array_equal(got, onnxruntime_says(data, x))
 
 
 @pytest.mark.parametrize("data", [b"\x08\x07", b"random bytes that are no model", bytes(100), b"\xff" * 40])

@@ -20,18 +20,17 @@ ERT_INLINE void ert_conv2d_s8__dsp_gather(
     const int32_t line = g->kernel_w * g->in_c;
     for (int32_t u = 0; u < g->kernel_h; u++, to += line) {
         const int32_t row = r + u * g->dilation_h;
-        const int8_t *from = x + (row * g->in_w + q) * g->in_c;
         if (row < 0 || row >= g->in_h) {
             ert_fill16(to, g->x_zero, line);
         } else if (g->dilation_w == 1 && q >= 0 && q + g->kernel_w <= g->in_w) {
-            ert_widen(to, from, line);
+            ert_widen(to, x + (row * g->in_w + q) * g->in_c, line);
         } else {
             for (int32_t v = 0; v < g->kernel_w; v++) {
                 const int32_t column = q + v * g->dilation_w;
                 if (column < 0 || column >= g->in_w) {
                     ert_fill16(to + v * g->in_c, g->x_zero, g->in_c);
                 } else {
-                    ert_widen(to + v * g->in_c, from + v * g->dilation_w * g->in_c, g->in_c);
+                    ert_widen(to + v * g->in_c, x + (row * g->in_w + column) * g->in_c, g->in_c);
                 }
             }
         }
