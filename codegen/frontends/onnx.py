@@ -9,7 +9,7 @@ computation reads it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -18,46 +18,19 @@ import tvm
 from tvm import relax
 from tvm.ir import Expr
 
+from edgert.codegen.frontends.onnx_values import (
+    MAX_ELEMENTS,
+    NHWC,
+    Quantization,
+    Value,
+    dequantized,
+    to_logical,
+    to_physical,
+)
 from edgert.codegen.program import Array
 from edgert.errors import EdgertError, ModelError, ToolError, UnsupportedOperatorError
 
-MAX_ELEMENTS = 1 << 28
-NHWC = (0, 2, 3, 1)  # logical axis at each physical position
-NCHW = (0, 3, 1, 2)
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
-
-
-@dataclass(frozen=True, eq=False)
-class Quantization:
-    """As in the model, but 8-bit activations are int8: unsigned ones have their zero point less 128."""
-
-    scale: Array
-    zero: Array
-    axis: int = 0
-
-    def same(self, other: Quantization) -> bool:
-        return self.scale.size == other.scale.size == 1 and bool(
-            (self.scale.ravel() == other.scale.ravel()).all()
-            and (self.zero.ravel() == other.zero.ravel()).all()
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """An ONNX value. shape: as the model sees it.
-
-    constant: its array, as the model sees it. expr: the Relax activation, NHWC if of rank 4.
-    quant: set while a DequantizeLinear is pending; expr or constant are then the integers.
-    accumulator: scale of the sums, for the direct result of a quantized Conv, Gemm or MatMul.
-    unsigned: the model's integers are uint8; expr holds them less 128, as int8.
-    """
-
-    shape: tuple[int, ...]
-    expr: Expr | None = None
-    constant: Array | None = None
-    quant: Quantization | None = None
-    accumulator: Array | None = None
-    unsigned: bool = False
 
 
 def from_onnx(data: bytes, name: str) -> tvm.IRModule:
@@ -75,7 +48,7 @@ def from_onnx(data: bytes, name: str) -> tvm.IRModule:
     try:
         if not any(node.op_type in _QDQ for node in model.graph.node):
             return _float_network(model, name)
-        return _Importer(onnx, model, name).run()
+        return Importer(onnx, model, name).run()
     except EdgertError:
         raise
     except Exception as error:  # onnx and TVM raise anything on an inconsistent graph
@@ -136,7 +109,7 @@ def _fix_batch(model: Any, name: str) -> None:
             dim.dim_value = 1
 
 
-class _Importer:
+class Importer:
     """Walks the nodes in order; `values` maps ONNX names to Values."""
 
     def __init__(self, onnx: Any, model: Any, name: str) -> None:
@@ -318,31 +291,6 @@ class _Importer:
         assert value.constant is not None
         array = value.constant.transpose(NHWC) if value.constant.ndim == 4 else value.constant
         return relax.const(np.ascontiguousarray(array), str(array.dtype))
-
-
-def dequantized(expr: Expr, quant: Quantization, axis: int | None = None) -> Expr:
-    scale, zero = quant.scale, quant.zero.ravel()
-    axis = quant.axis if axis is None else axis
-    if scale.size == 1:
-        scale, axis = scale.reshape(()), 0
-    zero_point = relax.const(zero[0] if (zero == zero[0]).all() else zero, "int32")
-    return relax.op.dequantize(expr, relax.const(scale, "float32"), zero_point, axis=axis)
-
-
-def to_physical(expr: Expr, shape: Sequence[int]) -> Expr:
-    """NCHW -> NHWC; a reshape where nothing moves."""
-    if len(shape) != 4:
-        return expr
-    n, c, h, w = shape
-    return relax.op.reshape(expr, (n, h, w, c)) if c == 1 or h * w == 1 else relax.op.permute_dims(expr, NHWC)
-
-
-def to_logical(expr: Expr, shape: Sequence[int]) -> Expr:
-    """NHWC -> NCHW; a reshape where nothing moves."""
-    if len(shape) != 4:
-        return expr
-    c, pixels = shape[1], shape[2] * shape[3]
-    return relax.op.reshape(expr, shape) if c == 1 or pixels == 1 else relax.op.permute_dims(expr, NCHW)
 
 
 def _constant(array: Array) -> Value:

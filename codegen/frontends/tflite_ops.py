@@ -15,6 +15,8 @@ from tvm import relax
 from tvm.ir import Expr
 from tvm.relax import op as R
 
+from edgert.codegen.frontends.common import hard_swish
+
 if TYPE_CHECKING:
     from tvm.relax.frontend.tflite.tflite_frontend import TensorWrapper
 
@@ -163,11 +165,6 @@ def unary(function: Callable[..., Expr]) -> Handler:
         return finish(c, operator, function(c.real(x)))
 
     return handler
-
-
-def hard_swish(x: Expr) -> Expr:
-    gate = R.clip(R.add(x, relax.const(3.0, "float32")), 0, 6)
-    return R.multiply(x, R.multiply(gate, relax.const(1 / 6, "float32")))
 
 
 def leaky_relu(c: Converter, operator: Any) -> Expr:

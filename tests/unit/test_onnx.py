@@ -249,6 +249,21 @@ def test_split() -> None:
     check(n, n.qdq(n.node("Sub", [first, second]), 0.03, 0), 0.03)
 
 
+@pytest.mark.parametrize("board", ["cortex-m4-emulated", "rv32imc-emulated"])
+def test_same_bytes_on_a_board(board: str) -> None:
+    n = Network((1, 3, 8, 8), np.uint8)
+    bias = n.constant(RNG.normal(size=6).astype(np.float32))
+    y = n.node("Conv", [n.input, n.weights((6, 3, 3, 3)), bias], pads=[1, 1, 1, 1])
+    y = n.qdq(n.node("Relu", [y]), 0.1, -128)
+    y = n.qdq(n.node("GlobalAveragePool", [y]), 0.05, -10)
+    y = n.node("Gemm", [n.node("Flatten", [y]), n.weights((4, 6)), n.constant(np.zeros(4, "f"))], transB=1)
+    model = n.model(n.qdq(y, 0.1, 0))
+    x = RNG.normal(size=n.shape).astype(np.float32)
+    artifact = edgert.compile(model, board=board, name="onnx")
+    with edgert.connect(artifact) as session:
+        np.testing.assert_array_equal(session.run(x)[0], artifact.run_host(x)[0])
+
+
 def test_dynamic_batch_is_one() -> None:
     n = Network((1, 3, 5, 5), batch="N")
     check(n, n.qdq(n.node("Conv", [n.input, n.weights((4, 3, 3, 3))]), 0.1, 4), 0.1)
