@@ -50,7 +50,7 @@ def compile(
     cached = cache.lookup(entry) if use_cache else None
     if cached is not None:
         return Artifact.load(cached)
-    with cache.publish(entry) as folder:
+    with cache.publish(entry, replace=not use_cache) as folder:
         _build(request, folder)
     return Artifact.load(cache.root() / "artifacts" / entry)
 

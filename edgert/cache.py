@@ -51,9 +51,10 @@ def lookup(entry: str) -> Path | None:
 
 
 @contextmanager
-def publish(entry: str) -> Iterator[Path]:
+def publish(entry: str, *, replace: bool = True) -> Iterator[Path]:
     """A folder to write into; it becomes the entry only if the block ends without an exception.
 
+    replace: False leaves an entry that another process finished meanwhile: somebody may be reading it.
     Raises UsageError if the cache cannot be written.
     """
     home = root() / "artifacts"
@@ -67,7 +68,8 @@ def publish(entry: str) -> Iterator[Path]:
         ) from error
     try:
         yield aside
-        replace_folder(aside, home / entry)
+        if replace or lookup(entry) is None:
+            replace_folder(aside, home / entry)
         _forget_old(home)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -47,6 +47,15 @@ def test_a_second_publish_replaces() -> None:
     assert (found / "report.json").read_text() == "2"
 
 
+def test_an_entry_that_somebody_else_finished_stays() -> None:
+    _make("abc", "1")
+    with cache.publish("abc", replace=False) as folder:
+        (folder / "report.json").write_text("2")
+    found = cache.lookup("abc")
+    assert found is not None
+    assert (found / "report.json").read_text() == "1"
+
+
 def test_key_depends_on_every_part_and_its_boundary() -> None:
     keys = {cache.key("a", "bc"), cache.key("ab", "c"), cache.key("a", "bd"), cache.key(b"a", "bc")}
     assert len(keys) == 3  # text and its UTF-8 bytes are the same content
