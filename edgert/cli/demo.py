@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edgert import api
 from edgert.artifact import Artifact
-from edgert.cli.console import Progress, emit
+from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.run import dequantized
 from edgert.report.profile import profile_text
 from edgert.report.tables import Column, text
@@ -41,6 +41,7 @@ class Bundle:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", "-b", metavar="B", default=BOARD, help=f"default: {BOARD}")
+    add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -54,6 +55,9 @@ def main(args: argparse.Namespace) -> int:
             profile = session.profile(_input(bundle, artifact, 0))
         progress.step("the same C on this machine")
         same = _same_on_host(artifact, bundle, outputs)
+    if args.json:
+        emit_json(_facts(bundle, outputs, same) | {"profile": profile.to_json()})
+        return 0
     emit(_story(bundle, artifact, args.board, outputs, same))
     emit(profile_text(artifact.report, profile))
     emit("\nNext: edgert compile YOUR_MODEL.tflite --board " + args.board + " -o firmware/")
@@ -91,6 +95,17 @@ def _same_on_host(artifact: Artifact, bundle: Bundle, outputs: Sequence[Array]) 
             np.array_equal(session.run(_input(bundle, artifact, index))[0], output)
             for index, output in enumerate(outputs)
         )
+
+
+def _facts(bundle: Bundle, outputs: Sequence[Array], same: bool) -> dict[str, Any]:
+    said = [int(np.argmax(output)) for output in outputs]
+    return {
+        "card": bundle.card,
+        "labels": [bundle.classes[label] for label in bundle.labels],
+        "answers": [bundle.classes[best] for best in said],
+        "right": sum(best == label for best, label in zip(said, bundle.labels, strict=True)),
+        "same_bytes_on_this_machine": same,
+    }
 
 
 def _story(bundle: Bundle, artifact: Artifact, board: str, outputs: Sequence[Array], same: bool) -> str:

@@ -145,6 +145,9 @@ def test_demo(cli: Cli) -> None:
     assert done.code == 0, done.err
     assert BOARD in done.out
     assert "instructions" in done.out
+    facts = json.loads(cli("demo", "--json").out)
+    assert facts["same_bytes_on_this_machine"] is True
+    assert facts["right"] == facts["card"]["drawn_right"]
 
 
 def test_a_closed_pipe_is_quiet() -> None:
