@@ -44,10 +44,10 @@ def high_multiply(a: npt.ArrayLike, b: npt.ArrayLike) -> Int:
     return np.asarray(np.minimum((product + 2**30) >> 31, INT32_MAX), np.int64)
 
 
-def divide_by_power(x: npt.ArrayLike, exponent: int) -> Int:
+def divide_by_power(x: npt.ArrayLike, exponent: npt.ArrayLike) -> Int:
     """round(x / 2**exponent), halves away from zero."""
-    x = np.asarray(x, np.int64)
-    mask = (1 << exponent) - 1
+    x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
     threshold = (mask >> 1) + (x < 0)
     return np.asarray((x >> exponent) + ((x & mask) > threshold), np.int64)
 
@@ -56,10 +56,11 @@ def saturate(x: npt.ArrayLike) -> Int:
     return np.clip(np.asarray(x, np.int64), -(2**31), INT32_MAX)
 
 
-def requantize_twice(x: npt.ArrayLike, multiplier: int, shift: int) -> Int:
+def requantize_twice(x: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike) -> Int:
     """x * multiplier * 2**(shift - 31), rounded after the multiplication and again after the shift."""
-    shifted = np.asarray(x, np.int64) << max(shift, 0)
-    return divide_by_power(high_multiply(shifted, multiplier), max(-shift, 0))
+    shift = np.asarray(shift, np.int64)
+    shifted = np.asarray(x, np.int64) << np.maximum(shift, 0)
+    return divide_by_power(high_multiply(shifted, multiplier), np.maximum(-shift, 0))
 
 
 # exp(-2**k) in Q0.31 for the bits 2**k of the argument, k = -2 .. 4.

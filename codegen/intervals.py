@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgert.codegen.fixedpoint import requantize_twice
 from edgert.codegen.program import Program, Step
 
 Ints = npt.NDArray[np.int64]
@@ -58,17 +59,6 @@ def padded(step: Step) -> bool:
     bottom = (a["out_h"] - 1) * a["stride_h"] + (a["kernel_h"] - 1) * a.get("dilation_h", 1) - a["pad_top"]
     right = (a["out_w"] - 1) * a["stride_w"] + (a["kernel_w"] - 1) * a.get("dilation_w", 1) - a["pad_left"]
     return bool(a["pad_top"] or a["pad_left"] or bottom >= a["in_h"] or right >= a["in_w"])
-
-
-def requantize_twice(acc: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    """docs/numerics.md, rounding twice: doubling high multiply, then a rounding divide by 2**-shift."""
-    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    product = (acc << left) * multiplier
-    high = np.where(product >= 0, product + (1 << 30), product + 1 - (1 << 30))
-    high = np.sign(high) * (np.abs(high) >> 31)
-    mask = (np.int64(1) << right) - 1
-    threshold = (mask >> 1) + (high < 0)
-    return np.asarray((high >> right) + ((high & mask) > threshold))
 
 
 def _writers(program: Program) -> dict[str, int]:
