@@ -53,8 +53,8 @@ def twice(acc: Array, multiplier: Any, shift: Any) -> Array:
 
 
 def once(acc: Array, multiplier: Array, shift: Array) -> Array:
-    """round(acc * multiplier / 2^(31 - shift)), halves up"""
-    return (acc * multiplier + (np.int64(1) << (30 - shift))) >> (31 - shift)
+    """round(acc * multiplier / 2^(31 - shift)), halves away from zero"""
+    return _half_away(acc * multiplier, 31 - shift)
 
 
 def _clamped(y: Array, g: Mapping[str, int]) -> Array:

@@ -1,6 +1,6 @@
 /* int32 accumulator -> output scale. real factor = multiplier * 2^(shift - 31), multiplier in [2^30, 2^31) or 0.
  * twice  gemmlowp: the doubling high multiply rounds, then the divide by 2^-shift rounds (halves away from 0)
- * once   one rounding of the exact product, halves up
+ * once   one rounding of the exact product, halves away from zero
  * Limits |acc| * 2^max(shift, 0) < 2^31, shift in [-31, 30]      Source: docs/numerics.md section 2 */
 #ifndef ERT_REQUANTIZE_H
 #define ERT_REQUANTIZE_H
@@ -32,7 +32,8 @@ ERT_INLINE int32_t ert_requantize_twice(int32_t acc, int32_t multiplier, int32_t
 ERT_INLINE int32_t ert_requantize_once(int32_t acc, int32_t multiplier, int32_t shift)
 {
     const int32_t total = 31 - shift;
-    return (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << (total - 1))) >> total);
+    const int64_t half = (int64_t)1 << (total - 1);
+    return (int32_t)(((int64_t)acc * multiplier + half - (acc < 0)) >> total);
 }
 
 #endif

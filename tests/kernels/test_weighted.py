@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from caller import Array, call, call_overlapping
+from oracle import run_program
 from tflite_builder import Op, T, build, reference
 
 from edgert.codegen.kernels import VARIANTS, Variant
@@ -189,6 +190,29 @@ def test_weights_that_a_pair_cannot_hold_fall_back() -> None:
         bigger = replace(program, constants={**program.constants, name: weights})
         wider = replace(step, attrs={**step.attrs, "in_c": weights.shape[-1]})
         assert bind(replace(bigger, steps=(wider,)), features)[0].variant_name == "ref"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ties_of_a_dense_layer_go_away_from_zero(seed: int) -> None:
+    """Scales that are powers of two put many accumulators halfway between two outputs."""
+    rng = np.random.default_rng(seed)
+    rows, in_c, out_c = 100, 32, 64
+    weights = rng.integers(-127, 128, (out_c, in_c)).astype(np.int8)
+    tensors = [
+        T("x", (rows, in_c), scale=0.5, zero=-3),
+        T("w", weights.shape, data=weights, scale=0.25),
+        T("b", (out_c,), "int32", data=rng.integers(-500, 500, out_c).astype(np.int32), scale=0.125),
+        T("y", (rows, out_c), scale=2.0 ** (seed % 3 + 4), zero=seed - 2),
+    ]
+    op = Op("FULLY_CONNECTED", ["x", "w", "b"], ["y"], {}, version=3)
+    model = build(tensors=tensors, ops=[op], inputs=["x"], outputs=["y"])
+    x = rng.integers(-128, 128, (rows, in_c)).astype(np.int8)
+    (expected,) = reference(model, x)
+    program, step, constants = lowered(model)
+    for variant in _variants(step, constants):
+        y = call(step, [x], expected.shape, "int8", constants, variant=variant.name)
+        np.testing.assert_array_equal(y, expected, err_msg=variant.name)
+    np.testing.assert_array_equal(run_program(program, [x])[0], expected, err_msg="oracle")
 
 
 def test_a_bias_near_the_end_of_int32_falls_back() -> None:

@@ -24,8 +24,8 @@ ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t co
 ERT_INLINE void ert_fully_connected_s8__dsp_store(
     int8_t *y, int32_t acc, const int32_t *q, const ert_fully_connected_s8_t *g)
 {
-    const int64_t product = (int64_t)(acc + q[0]) * q[1] + ((int64_t)1 << (q[2] - 1));
-    *y = (int8_t)ert_clamp8(g->y_zero + (int32_t)(product >> q[2]), g->y_min, g->y_max);
+    const int32_t v = ert_requantize_once(acc + q[0], q[1], 31 - q[2]);
+    *y = (int8_t)ert_clamp8(g->y_zero + v, g->y_min, g->y_max);
 }
 
 /* The first channel of a pair, from its raw and low sums. */
