@@ -31,7 +31,7 @@ class BoundStep:
 
     @property
     def variant_name(self) -> str:
-        return self.variant.name if self.variant else "tir"
+        return self.variant.label if self.variant else "tir"
 
     @property
     def weights_bytes(self) -> int:

@@ -92,7 +92,8 @@ def _step(program: Program, b: BoundStep, arena: Arena, name: str, index: int, p
     else:
         if b.variant.uses_scratch:
             arguments.append(f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0")
-        lines += [_geometry(b), _call(b.variant.function, [*arguments, "&g"])]
+        tunables = [f"/* {label} */ {value}" for label, value in b.variant.arguments]
+        lines += [_geometry(b), _call(b.variant.function, [*arguments, "&g", *tunables])]
     return "\n".join([*lines, "}", ""])
 
 

@@ -42,6 +42,8 @@ class Variant:
     y + lead_bytes <= x, the input's address, or where the two do not meet at all; None: never overlap.
     The number may be negative (the output is much smaller than the input it trails).
     uses_scratch: the C function has a scratch argument.
+    arguments: tunables, (name, value), passed to the C function after g. Several Variants may share one C
+    function and differ in these; the first in `VARIANTS` is the default, the tuner may prefer another.
     """
 
     contract: str
@@ -53,7 +55,14 @@ class Variant:
     scratch_bytes: Callable[[Step], int] = no_scratch
     lead_bytes: Callable[[Step, int], int | None] = apart
     uses_scratch: bool = False
+    arguments: tuple[tuple[str, int], ...] = ()
 
     @property
     def function(self) -> str:
         return f"ert_{self.contract}__{self.name}"
+
+    @property
+    def label(self) -> str:
+        """Name and tunables: "dsp", "dsp(band=4)"; unique within a contract."""
+        tunables = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.name}({tunables})" if tunables else self.name

@@ -83,7 +83,7 @@ def call_overlapping(
 
 
 def _variant(op: str, name: str) -> Variant:
-    return next(v for v in VARIANTS if v.contract == op and v.name == name)
+    return next(v for v in VARIANTS if v.contract == op and v.label == name)
 
 
 def _run(
@@ -94,7 +94,7 @@ def _run(
     if variant.uses_scratch:
         arrays.append(np.zeros(max(1, variant.scratch_bytes(step)), np.uint8))
     pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-    _function(variant.function, variant.header, variant.contract, len(arrays))(
+    _function(variant, len(arrays))(
         pointers, ctypes.c_char_p(_geometry(step))
     )
 
@@ -107,15 +107,16 @@ def _geometry(step: Step) -> bytes:
     )
 
 
-def _wrapper(function: str, header: str, contract: str, count: int) -> str:
+def _wrapper(variant: Variant, count: int) -> str:
     arguments = ", ".join(f"a[{n}]" for n in range(count))
-    struct = f"ert_{contract}_t"
+    tunables = "".join(f", {value}" for _, value in variant.arguments)
+    struct = f"ert_{variant.contract}_t"
     return (
-        f'#include "{header}"\n'
-        f'_Static_assert(sizeof({struct}) == {4 * len(CONTRACTS[contract].attrs)}, "fields of {struct}");\n'
+        f'#include "{variant.header}"\n'
+        f'_Static_assert(sizeof({struct}) == {4 * len(CONTRACTS[variant.contract].attrs)}, "fields of {struct}");\n'
         f"void call_kernel(void *const *a, const void *g);\n"
         f"void call_kernel(void *const *a, const void *g)\n"
-        f"{{ {function}({arguments}, (const {struct} *)g); }}\n"
+        f"{{ {variant.function}({arguments}, (const {struct} *)g{tunables}); }}\n"
     )
 
 
@@ -127,10 +128,10 @@ def _compiler() -> list[str]:
 
 
 @cache
-def _function(function: str, header: str, contract: str, count: int) -> Callable[..., None]:
+def _function(variant: Variant, count: int) -> Callable[..., None]:
     """The variant as a function of (pointers, geometry); count: its pointer arguments."""
     folder = Path(tempfile.mkdtemp(prefix="edgert-kernels-"))
-    (folder / "kernel.c").write_text(_wrapper(function, header, contract, count))
+    (folder / "kernel.c").write_text(_wrapper(variant, count))
     command = [*_compiler(), *FLAGS, f"-I{CSRC}", "kernel.c", "-o", "kernel.so"]
     subprocess.run(command, cwd=folder, check=True, timeout=300)
     kernel = ctypes.CDLL(str(folder / "kernel.so")).call_kernel

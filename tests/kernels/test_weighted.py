@@ -148,11 +148,11 @@ def test_same_bytes_as_the_reference(case: Case) -> None:
     (expected,) = reference(model, x)
     _, step, constants = lowered(model)
     for variant in _variants(step, constants):
-        y = call(step, [x], expected.shape, "int8", constants, variant=variant.name)
-        np.testing.assert_array_equal(y, expected, err_msg=variant.name)
-        overlapped = call_overlapping(step, [x], expected.shape, "int8", constants, variant=variant.name)
+        y = call(step, [x], expected.shape, "int8", constants, variant=variant.label)
+        np.testing.assert_array_equal(y, expected, err_msg=variant.label)
+        overlapped = call_overlapping(step, [x], expected.shape, "int8", constants, variant=variant.label)
         if overlapped is not None:
-            np.testing.assert_array_equal(overlapped, expected, err_msg=f"{variant.name} over its input")
+            np.testing.assert_array_equal(overlapped, expected, err_msg=f"{variant.label} over its input")
 
 
 def _random_case(rng: np.random.Generator) -> Case:
@@ -174,9 +174,9 @@ def test_in_place_at_exactly_the_stated_distance(seed: int) -> None:
     _, step, constants = lowered(model)
     shape = tuple(int(step.attrs[a]) for a in ("batch", "out_h", "out_w", "out_c"))
     for variant in _variants(step, constants):
-        apart = call(step, [x], shape, "int8", constants, variant=variant.name)
-        over = call_overlapping(step, [x], shape, "int8", constants, variant=variant.name)
-        np.testing.assert_array_equal(over, apart, err_msg=variant.name)
+        apart = call(step, [x], shape, "int8", constants, variant=variant.label)
+        over = call_overlapping(step, [x], shape, "int8", constants, variant=variant.label)
+        np.testing.assert_array_equal(over, apart, err_msg=variant.label)
 
 
 def test_weights_that_a_pair_cannot_hold_fall_back() -> None:
@@ -210,8 +210,8 @@ def test_ties_of_a_dense_layer_go_away_from_zero(seed: int) -> None:
     (expected,) = reference(model, x)
     program, step, constants = lowered(model)
     for variant in _variants(step, constants):
-        y = call(step, [x], expected.shape, "int8", constants, variant=variant.name)
-        np.testing.assert_array_equal(y, expected, err_msg=variant.name)
+        y = call(step, [x], expected.shape, "int8", constants, variant=variant.label)
+        np.testing.assert_array_equal(y, expected, err_msg=variant.label)
     np.testing.assert_array_equal(run_program(program, [x])[0], expected, err_msg="oracle")
 
 

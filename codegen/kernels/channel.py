@@ -1,0 +1,58 @@
+"""Packing for csrc/include/ert_channel.h, and the proof that it is exact for these weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgert.codegen.kernels.variant import Constants
+from edgert.codegen.program import Step
+
+Int = npt.NDArray[np.int64]
+
+INPUT_MAGNITUDE = 128
+SUM_LIMIT = 2**30
+_SHIFTS = (-22, -1)
+
+
+def by_channel(constants: Constants) -> Int:
+    """Weights whose first axis is the output channel: [out_c, taps]"""
+    weights = constants["weights"].astype(np.int64)
+    return np.asarray(weights.reshape(weights.shape[0], -1))
+
+
+def depthwise_by_channel(constants: Constants) -> Int:
+    """Weights whose last axis is the output channel: [out_c, taps]"""
+    weights = constants["weights"].astype(np.int64)
+    return np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
+
+
+def folded_bias(step: Step, constants: Constants, weights: Int) -> Int:
+    """bias - x_zero * sum of the channel's weights: what is left when x is not centred."""
+    return np.asarray(constants["bias"].astype(np.int64) - int(step.attrs["x_zero"]) * weights.sum(1))
+
+
+def bounded(step: Step, constants: Constants, weights: Int, limit: int) -> bool:
+    """|folded bias| + sum of |weight * input| < limit for every input."""
+    reach = np.abs(folded_bias(step, constants, weights)) + np.abs(weights).sum(1) * INPUT_MAGNITUDE
+    return bool((reach < limit).all())
+
+
+def requantizable(step: Step, constants: Constants, weights: Int) -> bool:
+    """|acc| < 2^30 for every input, and every shift is to the right and not far."""
+    low, high = _SHIFTS
+    shifts = (constants["shift"] >= low) & (constants["shift"] <= high)
+    return bounded(step, constants, weights, SUM_LIMIT) and bool(shifts.all())
+
+
+def requant_words(step: Step, constants: Constants, weights: Int) -> npt.NDArray[np.int32]:
+    """[out_c, 3]: multiplier, offset, shift"""
+    shift = -constants["shift"].astype(np.int64)
+    offset = (2 * int(step.attrs["y_zero"]) + 1) << (shift - 1)
+    return np.stack([constants["multiplier"].astype(np.int64), offset, shift], axis=1).astype(np.int32)
+
+
+def channel_words(step: Step, constants: Constants, weights: Int) -> npt.NDArray[np.int32]:
+    """[out_c, 4]: 2 * bias, multiplier, offset, shift"""
+    bias = 2 * folded_bias(step, constants, weights)[:, None]
+    return np.concatenate([bias, requant_words(step, constants, weights)], axis=1).astype(np.int32)

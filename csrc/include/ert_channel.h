@@ -1,0 +1,31 @@
+/* Requantization (docs/numerics.md section 2, rounding twice) with all that is known of a channel at compile time.
+ * Four words a channel:
+ *   bias        the input zero point folded in, doubled
+ *   multiplier
+ *   offset      (2 * y_zero + 1) * 2^(shift - 1): the output zero point and the half of the last rounding
+ *   shift       the divide that rounds, in bits: 1 to 22
+ * Limits: |acc| < 2^30. codegen/kernels/channel.py packs the words and proves the limits from the weights. */
+#ifndef ERT_CHANNEL_H
+#define ERT_CHANNEL_H
+
+#include "include/ert_common.h"
+
+enum { ERT_CHANNEL_WORDS = 4 };
+
+/* twice = 2 * acc. The doubling high multiply, then the divide that rounds halves away from zero: downwards by
+ * one where acc < 0. (Where the high multiply gives 0 for acc < 0 nothing is to be taken off, and taking one off
+ * changes nothing: the offset holds a half.) Not yet clamped. */
+ERT_INLINE int32_t ert_channel_requantize(int32_t twice, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int32_t start = offset + (twice >> 31);
+#if defined(__ARM_FEATURE_DSP)
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(multiplier), "r"(start));
+    return high >> shift;
+#else
+    const int64_t product = (int64_t)twice * multiplier;
+    return (start + (int32_t)((product + ((int64_t)1 << 31)) >> 32)) >> shift;
+#endif
+}
+
+#endif
