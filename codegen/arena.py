@@ -6,7 +6,7 @@ last reader; a graph input from the start; a graph output to the end; scratch fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgert.codegen.memory import Buffer, MemoryPlan, Overlap, plan
@@ -18,18 +18,22 @@ ARENA_ALIGN_BYTES = 16
 
 @dataclass(frozen=True)
 class Arena:
-    """buffers are what was placed; live_bytes[i] is the sum of the buffers that Step i needs at once."""
+    """buffers are what was placed; live_bytes[i] is the sum of the buffers that Step i needs at once.
+
+    homes: a tensor that lies in the buffer of another, which it replaces -> that buffer's name.
+    """
 
     plan: MemoryPlan
     buffers: tuple[Buffer, ...]
     live_bytes: tuple[int, ...]
+    homes: Mapping[str, str]
 
     @property
     def nbytes(self) -> int:
         return self.plan.arena_bytes
 
     def offset(self, tensor: str) -> int:
-        return self.plan.offsets[tensor]
+        return self.plan.offsets[self.homes.get(tensor, tensor)]
 
     def scratch_offset(self, step_index: int) -> int:
         return self.plan.offsets[scratch_name(step_index)]
@@ -41,11 +45,35 @@ def scratch_name(step_index: int) -> str:
 
 def place(program: Program, bound: Sequence[BoundStep]) -> Arena:
     """Pack every activation and scratch buffer into one arena (codegen/memory.py)."""
-    buffers = (*_activations(program), *_scratch(bound))
-    lives = {b.name: b for b in buffers}
-    overlaps = tuple(_overlaps(bound, lives))
+    activations = {b.name: b for b in _activations(program)}
+    homes = _homes(bound, activations)
+    buffers = (*_merged(activations.values(), homes), *_scratch(bound))
+    overlaps = tuple(_overlaps(bound, activations, homes))
     live = tuple(sum(b.nbytes for b in buffers if b.first <= i <= b.last) for i in range(len(bound)))
-    return Arena(plan(buffers, overlaps), buffers, live)
+    return Arena(plan(buffers, overlaps), buffers, live, homes)
+
+
+def _homes(bound: Sequence[BoundStep], lives: Mapping[str, Buffer]) -> dict[str, str]:
+    """Outputs that take the very place of an input that dies: output -> the first tensor that lay there."""
+    homes: dict[str, str] = {}
+    for index, b in enumerate(bound):
+        if not b.shares_input:
+            continue
+        x, y = b.step.inputs[0], b.step.outputs[0]
+        dies = x in lives and lives[x].last == index and lives[y].first == index
+        if dies and lives[x].nbytes == lives[y].nbytes:
+            homes[y] = homes.get(x, x)
+    return homes
+
+
+def _merged(activations: Iterable[Buffer], homes: Mapping[str, str]) -> list[Buffer]:
+    """One buffer for all that share a home, alive from the first of them to the last."""
+    merged: dict[str, Buffer] = {}
+    for b in activations:
+        name = homes.get(b.name, b.name)
+        seen = merged.get(name, b)
+        merged[name] = Buffer(name, b.nbytes, min(seen.first, b.first), max(seen.last, b.last))
+    return list(merged.values())
 
 
 def _activations(program: Program) -> list[Buffer]:
@@ -74,12 +102,14 @@ def _scratch(bound: Sequence[BoundStep]) -> list[Buffer]:
     ]
 
 
-def _overlaps(bound: Sequence[BoundStep], lives: dict[str, Buffer]) -> list[Overlap]:
+def _overlaps(
+    bound: Sequence[BoundStep], lives: Mapping[str, Buffer], homes: Mapping[str, str]
+) -> list[Overlap]:
     """The (output, input) pairs that may share bytes: the input dies in the Step that makes the output."""
     found = []
     for index, b in enumerate(bound):
         output = b.step.outputs[0]
-        if len(b.step.outputs) != 1 or lives[output].first != index:
+        if len(b.step.outputs) != 1 or lives[output].first != index or output in homes:
             continue
         leads: dict[str, int | None] = {}
         for position, name in enumerate(b.step.inputs):
@@ -88,5 +118,7 @@ def _overlaps(bound: Sequence[BoundStep], lives: dict[str, Buffer]) -> list[Over
             lead = b.lead_bytes(position)
             seen = leads.get(name, lead)
             leads[name] = None if lead is None or seen is None else max(lead, seen)
-        found += [Overlap(output, name, lead) for name, lead in leads.items() if lead is not None]
+        found += [
+            Overlap(output, homes.get(name, name), lead) for name, lead in leads.items() if lead is not None
+        ]
     return found

@@ -37,6 +37,11 @@ class BoundStep:
     def weights_bytes(self) -> int:
         return sum(array.nbytes for array in self.constants.values())
 
+    @property
+    def shares_input(self) -> bool:
+        """Whether the output may lie exactly on the first input."""
+        return self.variant is not None and self.variant.shares_input(self.step)
+
     def lead_bytes(self, input_index: int) -> int | None:
         """How far the output must lead the input to overlap it safely; None: it must not overlap."""
         return self.variant.lead_bytes(self.step, input_index) if self.variant else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgert.codegen.kernels import paired
+from edgert.codegen.kernels import channel, paired
 from edgert.codegen.kernels.overlap import ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
@@ -16,22 +16,27 @@ def ref_lead_bytes(step: Step, input_index: int) -> int | None:
 
 
 def dsp_supports(step: Step, constants: Constants) -> bool:
-    weights = paired.weights_by_channel(constants)
-    exact = paired.separable(weights) and paired.requantizable(step, constants, weights)
+    weights = channel.by_channel(constants)
+    exact = paired.separable(step, constants, weights) and channel.requantizable(step, constants, weights)
     return step.attrs["groups"] == 1 and exact
 
 
 def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    weights = paired.weights_by_channel(constants)
+    """Quads of channels where a third and a fourth exist, then what is left as one pair."""
+    weights = channel.by_channel(constants)
+    lines = weights.reshape(weights.shape[0], int(step.attrs["kernel_h"]), -1)
+    words = paired.words(lines)
+    quads = 2 * (weights.shape[0] // 4)
     return {
-        "weights": paired.pair_weights(weights),
-        "requant": paired.requant_words(step, constants, weights.sum(1)),
+        "weights": np.concatenate([paired.block(words[:quads], 2), words[quads:].ravel()]),
+        "requant": paired.pair_words(step, constants, weights),
     }
 
 
 def dsp_scratch_bytes(step: Step) -> int:
-    taps = np.prod(ints(step, "kernel_h", "kernel_w", "in_c"))
-    return int(2 * (taps + taps % 2) * 2)
+    kernel_h, kernel_w, in_c = ints(step, "kernel_h", "kernel_w", "in_c")
+    line = kernel_w * in_c
+    return 8 * kernel_h * (-(-line // 2)) + line
 
 
 def dsp_lead_bytes(step: Step, input_index: int) -> int | None:

@@ -2,63 +2,87 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from edgert.codegen.kernels import paired
+from edgert.codegen.kernels import channel
 from edgert.codegen.kernels.overlap import ints, lead, window_reads
-from edgert.codegen.kernels.variant import Constants, Variant
+from edgert.codegen.kernels.variant import Constants, Variant, apart, never
 from edgert.codegen.program import Array, Step
 
 
 def ref_lead_bytes(step: Step, input_index: int) -> int | None:
     """Each output element reads its own channel's window anew."""
     (out_c,) = ints(step, "out_c")
-    channel = np.arange(out_c) // int(step.attrs["depth_multiplier"])
-    return lead((window_reads(step)[:, None] + channel).ravel())
+    source = np.arange(out_c) // int(step.attrs["depth_multiplier"])
+    return lead((window_reads(step)[:, None] + source).ravel())
 
 
 def dsp_supports(step: Step, constants: Constants) -> bool:
     simple = step.attrs["depth_multiplier"] == 1 and step.attrs["dilation_w"] == 1
-    weights = constants["weights"].astype(np.int64).reshape(-1, int(step.attrs["out_c"])).T
-    return simple and paired.requantizable(step, constants, weights)
+    return simple and channel.requantizable(step, constants, channel.depthwise_by_channel(constants))
 
 
 def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    channels = int(step.attrs["out_c"])
-    taps = constants["weights"].astype(np.int64).reshape(-1, channels)
-    padded = np.zeros((taps.shape[0], -(-channels // 4) * 4), np.int16)
-    padded[:, :channels] = taps
-    fours = padded.reshape(taps.shape[0], -1, 4)[:, :, [0, 2, 1, 3]].transpose(1, 0, 2)
-    return {
-        "weights": np.ascontiguousarray(fours).ravel(),
-        "requant": paired.requant_words(step, constants, taps.sum(0)),
-    }
+    weights = channel.depthwise_by_channel(constants)
+    doubled = np.append(2 * weights.ravel(), 0).astype(np.int16)
+    return {"weights": doubled, "requant": channel.channel_words(step, constants, weights)}
 
 
-def dsp_scratch_bytes(step: Step) -> int:
-    return int(np.prod(ints(step, "kernel_h", "kernel_w", "in_c")))
+def _dsp(band: int) -> Variant:
+    """band: rows of output that share a plane; 0: all of them."""
 
+    def supports(step: Step, constants: Constants) -> bool:
+        return (band > 0 or keeps_shape(step)) and dsp_supports(step, constants)
 
-def dsp_lead_bytes(step: Step, input_index: int) -> int | None:
-    """A pixel is written four channels at a time, while its own window is still being read."""
-    reads = window_reads(step)
-    still_needed = np.minimum.accumulate(reads[::-1])[::-1]
-    written = np.arange(1, reads.size + 1, dtype=np.int64) * int(step.attrs["out_c"])
-    return int((written - still_needed).max())
-
-
-VARIANTS = (
-    Variant(
+    return Variant(
         "depthwise_conv2d_s8",
         "dsp",
         "kernels/depthwise_conv2d/depthwise_conv2d_s8__dsp.h",
         requires=frozenset({"arm-dsp"}),
-        supports=dsp_supports,
+        supports=supports,
         pack=dsp_pack,
-        scratch_bytes=dsp_scratch_bytes,
-        lead_bytes=dsp_lead_bytes,
+        scratch_bytes=partial(plane_bytes, band=band),
+        lead_bytes=partial(band_lead_bytes, band=band) if band else apart,
+        shares_input=keeps_shape if band == 0 else never,
         uses_scratch=True,
-    ),
+        arguments=(("band", band),),
+    )
+
+
+def keeps_shape(step: Step) -> bool:
+    """Channel by channel through a plane, such a layer can run exactly in place."""
+    return ints(step, "in_h", "in_w") == ints(step, "out_h", "out_w")
+
+
+def plane_bytes(step: Step, band: int) -> int:
+    """Of int16: as many rows as `band` rows of output need, each as wide as the windows reach."""
+    in_w, out_h, out_w, stride_h, stride_w = ints(step, "in_w", "out_h", "out_w", "stride_h", "stride_w")
+    kernel_h, kernel_w, dilation_h, pad_left = ints(step, "kernel_h", "kernel_w", "dilation_h", "pad_left")
+    rows = (min(band or out_h, out_h) - 1) * stride_h + (kernel_h - 1) * dilation_h + 1
+    columns = max((out_w - 1) * stride_w + kernel_w, pad_left + in_w)
+    return 2 * rows * ((columns + 3) // 2 * 2)
+
+
+def band_lead_bytes(step: Step, input_index: int, band: int) -> int | None:
+    """A band is written channel by channel: each while the band's rows of later channels are still needed,
+    the last while only the next band's are."""
+    batch, in_h, in_w, out_h, out_w = ints(step, "batch", "in_h", "in_w", "out_h", "out_w")
+    channels, stride_h, pad_top = ints(step, "out_c", "stride_h", "pad_top")
+    first = np.arange(0, out_h, band)
+    image = np.arange(batch)[:, None]
+    read = (image * in_h + np.clip(first * stride_h - pad_top, 0, in_h - 1)) * in_w * channels
+    written = (image * out_h + np.minimum(first + band, out_h)) * out_w * channels
+    needed = np.append(read.ravel(), batch * in_h * in_w * channels)
+    last_channel = written.ravel()[:-1] - needed[1:-1]
+    others = written.ravel() - channels - needed[:-1]
+    candidates = [*last_channel, *(others if channels > 1 else ())]
+    return int(max(candidates, default=0))
+
+
+VARIANTS = (
+    *(_dsp(band) for band in (0, 2, 1, 4)),
     Variant(
         "depthwise_conv2d_s8",
         "ref",

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgert.codegen.kernels import paired
+from edgert.codegen.kernels import channel, paired
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
 
-_TAP_ORDER = (0, 2, 1, 3)  # as SXTB16 takes four input bytes apart
+_PAIRS = 4  # of outputs in a block
 
 
 def dsp_supports(step: Step, constants: Constants) -> bool:
-    weights = paired.weights_by_channel(constants)
-    return paired.separable(weights) and paired.bounded(step, constants, weights, 2**31)
+    weights = channel.by_channel(constants)
+    return paired.separable(step, constants, weights) and channel.requantizable(step, constants, weights)
 
 
 def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    weights = paired.weights_by_channel(constants)
-    bias = paired.folded_bias(step, constants, weights.sum(1))
-    words = np.stack([bias, constants["multiplier"], 31 - constants["shift"]], axis=1)
-    return {"weights": paired.pair_weights(weights, _TAP_ORDER), "requant": words.astype(np.int32)}
+    """Blocks of eight outputs, then pairs; inputs rounded up to four with zero weights."""
+    weights = channel.by_channel(constants)
+    lines = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 4)))[:, None, :]
+    words = paired.words(lines)
+    whole = weights.shape[0] // (2 * _PAIRS) * _PAIRS
+    return {
+        "weights": np.concatenate([paired.block(words[:whole], _PAIRS, run=2), words[whole:].ravel()]),
+        "requant": paired.pair_words(step, constants, weights),
+    }
 
 
 VARIANTS = (

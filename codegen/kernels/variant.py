@@ -32,6 +32,10 @@ def in_place(step: Step, input_index: int) -> int | None:
     return 0
 
 
+def never(step: Step) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Variant:
     """requires: ISA features the target must have.
@@ -41,6 +45,8 @@ class Variant:
     lead_bytes: the safe overlap. The output may start at address y wherever
     y + lead_bytes <= x, the input's address, or where the two do not meet at all; None: never overlap.
     The number may be negative (the output is much smaller than the input it trails).
+    shares_input: the output may lie exactly on input 0, which is of the same size; useful where the kernel
+    has no lead.
     uses_scratch: the C function has a scratch argument.
     arguments: tunables, (name, value), passed to the C function after g. Several Variants may share one C
     function and differ in these; the first in `VARIANTS` is the default, the tuner may prefer another.
@@ -54,6 +60,7 @@ class Variant:
     pack: Callable[[Step, Constants], dict[str, Array]] = as_is
     scratch_bytes: Callable[[Step], int] = no_scratch
     lead_bytes: Callable[[Step, int], int | None] = apart
+    shares_input: Callable[[Step], bool] = never
     uses_scratch: bool = False
     arguments: tuple[tuple[str, int], ...] = ()
 

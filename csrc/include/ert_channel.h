@@ -28,4 +28,11 @@ ERT_INLINE int32_t ert_channel_requantize(int32_t twice, int32_t multiplier, int
 #endif
 }
 
+/* The same with one rounding, of the exact product, halves away from zero (fully connected). */
+ERT_INLINE int32_t ert_channel_requantize_once(int32_t twice, int32_t multiplier, int32_t offset, int32_t shift)
+{
+    const int64_t product = (int64_t)twice * multiplier + (twice >> 31);
+    return ((int32_t)(product >> 32) + offset) >> shift;
+}
+
 #endif

@@ -4,7 +4,8 @@
 
 #include "include/ert_common.h"
 
-ERT_INLINE void ert_copy_bytes(uint8_t *y, const uint8_t *x, int32_t count)
+/* count bytes; returns the address behind them */
+ERT_INLINE uint8_t *ert_copy_bytes(uint8_t *y, const uint8_t *x, int32_t count)
 {
     int32_t n = 0;
     for (; n + 4 <= count; n += 4) { /* the word is read before any of it is written */
@@ -14,6 +15,7 @@ ERT_INLINE void ert_copy_bytes(uint8_t *y, const uint8_t *x, int32_t count)
     for (; n < count; n++) {
         y[n] = x[n];
     }
+    return y + count;
 }
 
 /* count elements whose little-endian bits are `value` */

@@ -45,6 +45,18 @@ ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
     return ert_wrapping_add(sum, ert_high(a) * ert_high(b));
 }
 
+/* sum + a.low * b.high */
+ERT_INLINE int32_t ert_smlabt(uint32_t a, uint32_t b, int32_t sum)
+{
+    return ert_wrapping_add(sum, ert_low(a) * ert_high(b));
+}
+
+/* sum + a.high * b.low */
+ERT_INLINE int32_t ert_smlatb(uint32_t a, uint32_t b, int32_t sum)
+{
+    return ert_wrapping_add(sum, ert_high(a) * ert_low(b));
+}
+
 /* bytes 0 and 2, sign-extended into the lanes */
 ERT_INLINE uint32_t ert_sxtb16(uint32_t bytes)
 {

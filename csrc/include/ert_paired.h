@@ -1,36 +1,118 @@
 /* Two output channels in one accumulator.
  * The halfword 256*a + b holds the weights a and b of two channels. A dot product with raw halfwords gives
  * 256*A + B modulo 2^32, one with their sign-extended low bytes gives B; A = (raw - B) / 256 is exact while
- * |A| < 2^23. One load and one SXTB16 thus serve four multiply-accumulates of each of two pixels.
- * Requantization rounds twice (docs/numerics.md section 2) with shift <= -1 and |acc| < 2^30; each channel has
- * three words: 2 * bias (the input zero point folded in), multiplier, -shift - 1.
- * codegen/kernels/paired.py packs both, and proves the two bounds from the weights. */
+ * |A| < 2^23, bias and all. One load and one SXTB16 thus serve four multiply-accumulates of each of two pixels.
+ * codegen/kernels/paired.py packs weights and words, and proves the bound from the weights. */
 #ifndef ERT_PAIRED_H
 #define ERT_PAIRED_H
 
+#include "include/ert_channel.h"
 #include "include/ert_common.h"
 #include "include/ert_dsp.h"
 
-/* twice = 2 * acc. SMMULR rounds as gemmlowp's doubling high multiply does; then the divide by 2^(less_one + 1)
- * rounds halves away from zero; offset = 2 * y_zero + 1. */
-ERT_INLINE int32_t ert_paired_requantize(int32_t twice, const int32_t *channel, int32_t offset)
+/* Words of a pair of channels a, b: 256 * bias_a + bias_b, bias_b, then multiplier, offset, shift (as
+ * include/ert_channel.h) of a and of b. */
+enum { ERT_PAIRED_WORDS = 8 };
+
+/* Sums of two pixels against one pair of channels. */
+typedef struct {
+    int32_t raw0, low0, raw1, low1;
+} ert_paired_t;
+
+ERT_INLINE ert_paired_t ert_paired_start(const int32_t *words)
 {
-    const int64_t product = (int64_t)twice * channel[1];
-    const int32_t high = (int32_t)((product + ((int64_t)1 << 31)) >> 32);
-    return (((high + (high >> 31)) >> channel[2]) + offset) >> 1;
+    const ert_paired_t sums = {words[0], words[1], words[0], words[1]};
+    return sums;
 }
 
-/* The first channel of a pair. */
-ERT_INLINE int32_t ert_paired_first(int32_t raw, int32_t low, const int32_t *channel, int32_t offset)
+/* One word of weights, two taps, against the same taps of both pixels. */
+ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, uint32_t x0, uint32_t x1)
 {
-    const int32_t twice = (int32_t)((uint32_t)raw - (uint32_t)low) >> 7;
-    return ert_paired_requantize(channel[0] + twice, channel, offset);
+    const uint32_t low = ert_sxtb16(weights);
+    s->raw0 = ert_smlad(weights, x0, s->raw0);
+    s->raw1 = ert_smlad(weights, x1, s->raw1);
+    s->low0 = ert_smlad(low, x0, s->low0);
+    s->low1 = ert_smlad(low, x1, s->low1);
 }
 
-/* The second channel of a pair. */
-ERT_INLINE int32_t ert_paired_second(int32_t low, const int32_t *channel, int32_t offset)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+/* Two taps of two pixels and two pairs in twelve instructions. All fourteen registers are in use: no compiler
+ * was seen to find this allocation by itself. */
+#define ERT_PAIRED_TWO_TAPS \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t" \
+    "ldrd %[a], %[b], [%[w]], #8\n\t" \
+    "smlad %[ra0], %[a], %[x0], %[ra0]\n\t" \
+    "smlad %[ra1], %[a], %[x1], %[ra1]\n\t" \
+    "sxtb16 %[a], %[a]\n\t" \
+    "smlad %[la0], %[a], %[x0], %[la0]\n\t" \
+    "smlad %[la1], %[a], %[x1], %[la1]\n\t" \
+    "smlad %[rb0], %[b], %[x0], %[rb0]\n\t" \
+    "smlad %[rb1], %[b], %[x1], %[rb1]\n\t" \
+    "sxtb16 %[b], %[b]\n\t" \
+    "smlad %[lb0], %[b], %[x0], %[lb0]\n\t" \
+    "smlad %[lb1], %[b], %[x1], %[lb1]\n\t"
+#define ERT_PAIRED_ASM(text) \
+    __asm__ volatile(text \
+                     : [x] "+r"(x), [w] "+r"(w), [ra0] "+r"(a->raw0), [ra1] "+r"(a->raw1), \
+                       [la0] "+r"(a->low0), [la1] "+r"(a->low1), [rb0] "+r"(b->raw0), [rb1] "+r"(b->raw1), \
+                       [lb0] "+r"(b->low0), [lb1] "+r"(b->low1), [x0] "=&r"(x0), [x1] "=&r"(x1), \
+                       [a] "=&r"(wa), [b] "=&r"(wb) \
+                     : \
+                     : "memory")
+#endif
+
+/* Dot products of two pairs with two pixels. x: word k of pixel 0, word k of pixel 1; w: word k of pair a, word k
+ * of pair b; `words` of each. Returns the end of w. */
+ERT_INLINE const uint32_t *ert_paired_dot(
+    ert_paired_t *a, ert_paired_t *b, const uint32_t *x, const uint32_t *w, int32_t words)
 {
-    return ert_paired_requantize(channel[0] + 2 * low, channel, offset);
+#if defined(ERT_PAIRED_ASM)
+    uint32_t x0, x1, wa, wb;
+    for (; words >= 4; words -= 4) {
+        ERT_PAIRED_ASM(ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS);
+    }
+    for (; words > 0; words--) {
+        ERT_PAIRED_ASM(ERT_PAIRED_TWO_TAPS);
+    }
+#else
+    for (; words > 0; words--, x += 2, w += 2) {
+        ert_paired_accumulate(a, w[0], x[0], x[1]);
+        ert_paired_accumulate(b, w[1], x[0], x[1]);
+    }
+#endif
+    return w;
+}
+
+/* Twice the sums of the first channel, and of the second. */
+ERT_INLINE int32_t ert_paired_first(int32_t raw, int32_t low)
+{
+    return (int32_t)((uint32_t)raw - (uint32_t)low) >> 7;
+}
+
+ERT_INLINE int32_t ert_paired_second(int32_t low)
+{
+    return 2 * low;
+}
+
+/* One channel of both pixels to y0 and y1; what: its multiplier, offset, shift. y0 == y1 keeps pixel 0. */
+ERT_INLINE void ert_paired_store(
+    int8_t *y0, int8_t *y1, int32_t twice0, int32_t twice1, const int32_t *what, int32_t low, int32_t high)
+{
+    *y1 = (int8_t)ert_clamp8(ert_channel_requantize(twice1, what[0], what[1], what[2]), low, high);
+    *y0 = (int8_t)ert_clamp8(ert_channel_requantize(twice0, what[0], what[1], what[2]), low, high);
+}
+
+/* One or two channels of both pixels. */
+ERT_INLINE void ert_paired_finish(
+    const ert_paired_t *s, const int32_t *words, int8_t *y0, int8_t *y1, int32_t channels, int32_t low,
+    int32_t high)
+{
+    ert_paired_store(
+        y0, y1, ert_paired_first(s->raw0, s->low0), ert_paired_first(s->raw1, s->low1), words + 2, low, high);
+    if (channels > 1) {
+        ert_paired_store(
+            y0 + 1, y1 + 1, ert_paired_second(s->low0), ert_paired_second(s->low1), words + 5, low, high);
+    }
 }
 
 #endif

@@ -65,9 +65,9 @@ def call_overlapping(
     index: int = 0,
     variant: str = "ref",
 ) -> Array | None:
-    """The output where it starts lead_bytes before input `index`; None where they must not overlap."""
+    """The output where it starts lead_bytes before input `index`, or on it; None if they must not."""
     chosen = _variant(step.op, variant)
-    lead = chosen.lead_bytes(step, index)
+    lead = 0 if index == 0 and chosen.shares_input(step) else chosen.lead_bytes(step, index)
     if lead is None:
         return None
     x = np.ascontiguousarray(inputs[index])
@@ -94,9 +94,7 @@ def _run(
     if variant.uses_scratch:
         arrays.append(np.zeros(max(1, variant.scratch_bytes(step)), np.uint8))
     pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-    _function(variant, len(arrays))(
-        pointers, ctypes.c_char_p(_geometry(step))
-    )
+    _function(variant, len(arrays))(pointers, ctypes.c_char_p(_geometry(step)))
 
 
 def _geometry(step: Step) -> bytes:
@@ -110,10 +108,10 @@ def _geometry(step: Step) -> bytes:
 def _wrapper(variant: Variant, count: int) -> str:
     arguments = ", ".join(f"a[{n}]" for n in range(count))
     tunables = "".join(f", {value}" for _, value in variant.arguments)
-    struct = f"ert_{variant.contract}_t"
+    struct, size = f"ert_{variant.contract}_t", 4 * len(CONTRACTS[variant.contract].attrs)
     return (
         f'#include "{variant.header}"\n'
-        f'_Static_assert(sizeof({struct}) == {4 * len(CONTRACTS[variant.contract].attrs)}, "fields of {struct}");\n'
+        f'_Static_assert(sizeof({struct}) == {size}, "fields of {struct}");\n'
         f"void call_kernel(void *const *a, const void *g);\n"
         f"void call_kernel(void *const *a, const void *g)\n"
         f"{{ {variant.function}({arguments}, (const {struct} *)g{tunables}); }}\n"

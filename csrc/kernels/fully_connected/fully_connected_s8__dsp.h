@@ -1,15 +1,22 @@
-/* fully_connected_s8 with SMLAD: four outputs at a time (two pairs, include/ert_paired.h), straight from the int8
+/* fully_connected_s8 with SMLAD: eight outputs at a time (four pairs, include/ert_paired.h), straight from the int8
  * input, four at a time: SXTB16 leaves inputs 0, 2 in one word and 1, 3 in the other.
- * Weights   int16 [out_c/4][in_c/4][2 words][2 pairs][2], taps in the order 0, 2, 1, 3; then pair by pair;
- *           in_c rounded up to four with zero weights
- * Requant   int32 [out_c][3]: bias with the input zero point folded in, multiplier, 31 - shift
- * Overlap   none       Scratch: 0 bytes       Limits: |A| < 2^23 for the first channel of a pair */
+ * Weights   words [out_c/8][in_c/4][4 pairs][2], then pair by pair [in_c/4][2]; taps in the order 0, 2, 1, 3; in_c
+ *           rounded up to four with zero weights
+ * Requant   [pairs][ERT_PAIRED_WORDS]
+ * Overlap   none       Scratch: none       Limits: see include/ert_paired.h */
 #ifndef ERT_FULLY_CONNECTED_S8__DSP_H
 #define ERT_FULLY_CONNECTED_S8__DSP_H
 
+#include "include/ert_channel.h"
 #include "include/ert_common.h"
 #include "include/ert_dsp.h"
+#include "include/ert_paired.h"
 #include "kernels/fully_connected/fully_connected_s8.h"
+
+/* Raw and low sums of a pair of outputs. */
+typedef struct {
+    int32_t raw, low;
+} ert_fully_connected_s8__dsp_t;
 
 /* The last 1 to 3 bytes of an input, the rest zero. */
 ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t count)
@@ -21,70 +28,118 @@ ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t co
     return bytes;
 }
 
-ERT_INLINE void ert_fully_connected_s8__dsp_store(
-    int8_t *y, int32_t acc, const int32_t *q, const ert_fully_connected_s8_t *g)
+/* Four inputs into the sums of `pairs` pairs. Returns the weights of the next four inputs. */
+ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
+    uint32_t bytes, const uint32_t *w, ert_fully_connected_s8__dsp_t *sums, int32_t pairs)
 {
-    const int32_t v = ert_requantize_once(acc + q[0], q[1], 31 - q[2]);
-    *y = (int8_t)ert_clamp8(g->y_zero + v, g->y_min, g->y_max);
-}
-
-/* The first channel of a pair, from its raw and low sums. */
-ERT_INLINE int32_t ert_fully_connected_s8__dsp_first(int32_t raw, int32_t low)
-{
-    return (int32_t)((uint32_t)raw - (uint32_t)low) >> 8;
-}
-
-/* sums: raw and low of `pairs` pairs, one word of four inputs further; w: their weights */
-ERT_INLINE const int16_t *ert_fully_connected_s8__dsp_word(
-    uint32_t bytes, const int16_t *w, int32_t *sums, int32_t pairs)
-{
-    const uint32_t lanes[2] = {ert_sxtb16(bytes), ert_sxtb16_odd(bytes)};
-    for (int32_t half = 0; half < 2; half++) {
-        for (int32_t pair = 0; pair < pairs; pair++, w += 2) {
-            const uint32_t raw = ert_load32(w);
-            sums[2 * pair] = ert_smlad(raw, lanes[half], sums[2 * pair]);
-            sums[2 * pair + 1] = ert_smlad(ert_sxtb16(raw), lanes[half], sums[2 * pair + 1]);
-        }
+    const uint32_t even = ert_sxtb16(bytes), odd = ert_sxtb16_odd(bytes);
+    for (int32_t n = 0; n < pairs; n++, w += 2) {
+        sums[n].raw = ert_smlad(w[1], odd, ert_smlad(w[0], even, sums[n].raw));
+        sums[n].low = ert_smlad(ert_sxtb16(w[1]), odd, ert_smlad(ert_sxtb16(w[0]), even, sums[n].low));
     }
     return w;
 }
 
-/* 2 * pairs outputs, of which `channels` exist. */
-ERT_INLINE const int16_t *ert_fully_connected_s8__dsp_pairs(
-    const int8_t *x, int8_t *y, const int16_t *w, const int32_t *q, int32_t pairs, int32_t channels,
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+/* One pair and four inputs; with its eight sums a block fills all fourteen registers. */
+#define ERT_FULLY_CONNECTED_PAIR(raw, low) \
+    "ldrd %[a], %[b], [%[w]], #8\n\t" \
+    "smlad %[" raw "], %[a], %[even], %[" raw "]\n\t" \
+    "smlad %[" raw "], %[b], %[odd], %[" raw "]\n\t" \
+    "sxtb16 %[a], %[a]\n\t" \
+    "sxtb16 %[b], %[b]\n\t" \
+    "smlad %[" low "], %[a], %[even], %[" low "]\n\t" \
+    "smlad %[" low "], %[b], %[odd], %[" low "]\n\t"
+#define ERT_FULLY_CONNECTED_FOUR \
+    "ldr %[even], [%[x]], #4\n\t" \
+    "sxtb16 %[odd], %[even], ror #8\n\t" \
+    "sxtb16 %[even], %[even]\n\t" \
+    ERT_FULLY_CONNECTED_PAIR("r0", "l0") \
+    ERT_FULLY_CONNECTED_PAIR("r1", "l1") \
+    ERT_FULLY_CONNECTED_PAIR("r2", "l2") \
+    ERT_FULLY_CONNECTED_PAIR("r3", "l3")
+#define ERT_FULLY_CONNECTED_ASM(text) \
+    __asm__ volatile(text \
+                     : [x] "+r"(x), [w] "+r"(w), [r0] "+r"(s[0].raw), [l0] "+r"(s[0].low), \
+                       [r1] "+r"(s[1].raw), [l1] "+r"(s[1].low), [r2] "+r"(s[2].raw), [l2] "+r"(s[2].low), \
+                       [r3] "+r"(s[3].raw), [l3] "+r"(s[3].low), [even] "=&r"(even), [odd] "=&r"(odd), \
+                       [a] "=&r"(wa), [b] "=&r"(wb) \
+                     : \
+                     : "memory")
+#endif
+
+/* `fours` groups of four inputs into the sums of four pairs. */
+ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
+    const int8_t *x, const uint32_t *w, ert_fully_connected_s8__dsp_t *s, int32_t fours)
+{
+#if defined(ERT_FULLY_CONNECTED_ASM)
+    uint32_t even, odd, wa, wb;
+    for (; fours >= 4; fours -= 4) {
+        ERT_FULLY_CONNECTED_ASM(ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR
+                                    ERT_FULLY_CONNECTED_FOUR);
+    }
+    for (; fours > 0; fours--) {
+        ERT_FULLY_CONNECTED_ASM(ERT_FULLY_CONNECTED_FOUR);
+    }
+#else
+    for (; fours > 0; fours--, x += 4) {
+        w = ert_fully_connected_s8__dsp_four(ert_load32(x), w, s, 4);
+    }
+#endif
+    return w;
+}
+
+ERT_INLINE void ert_fully_connected_s8__dsp_store(
+    int8_t *y, int32_t twice, const int32_t *what, const ert_fully_connected_s8_t *g)
+{
+    const int32_t v = ert_channel_requantize_once(twice, what[0], what[1], what[2]);
+    *y = (int8_t)ert_clamp8(v, g->y_min, g->y_max);
+}
+
+/* 2 * pairs outputs, of which `channels` exist. Returns the weights of the next. */
+ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
+    const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, int32_t pairs, int32_t channels,
     const ert_fully_connected_s8_t *g)
 {
-    int32_t sums[4] = {0, 0, 0, 0}, k = 0;
-    for (; k + 4 <= g->in_c; k += 4) {
-        w = ert_fully_connected_s8__dsp_word(ert_load32(x + k), w, sums, pairs);
+    ert_fully_connected_s8__dsp_t sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+    for (int32_t n = 0; n < pairs; n++) {
+        sums[n].raw = q[n * ERT_PAIRED_WORDS];
+        sums[n].low = q[n * ERT_PAIRED_WORDS + 1];
     }
-    if (k < g->in_c) {
-        w = ert_fully_connected_s8__dsp_word(
-            ert_fully_connected_s8__dsp_tail(x + k, g->in_c - k), w, sums, pairs);
+    const int32_t whole = g->in_c & ~3;
+    if (pairs == 4) {
+        w = ert_fully_connected_s8__dsp_block(x, w, sums, whole / 4);
+    } else {
+        for (int32_t k = 0; k < whole; k += 4) {
+            w = ert_fully_connected_s8__dsp_four(ert_load32(x + k), w, sums, pairs);
+        }
     }
-    for (int32_t pair = 0; pair < pairs; pair++) {
-        const int32_t raw = sums[2 * pair], low = sums[2 * pair + 1];
-        ert_fully_connected_s8__dsp_store(
-            y + 2 * pair, ert_fully_connected_s8__dsp_first(raw, low), q + 6 * pair, g);
-        if (2 * pair + 1 < channels) {
-            ert_fully_connected_s8__dsp_store(y + 2 * pair + 1, low, q + 6 * pair + 3, g);
+    if (whole < g->in_c) {
+        const uint32_t bytes = ert_fully_connected_s8__dsp_tail(x + whole, g->in_c - whole);
+        w = ert_fully_connected_s8__dsp_four(bytes, w, sums, pairs);
+    }
+    for (int32_t n = 0; n < pairs; n++, q += ERT_PAIRED_WORDS) {
+        ert_fully_connected_s8__dsp_store(y + 2 * n, ert_paired_first(sums[n].raw, sums[n].low), q + 2, g);
+        if (2 * n + 1 < channels) {
+            ert_fully_connected_s8__dsp_store(y + 2 * n + 1, ert_paired_second(sums[n].low), q + 5, g);
         }
     }
     return w;
 }
 
 ERT_INLINE void ert_fully_connected_s8__dsp(
-    const int8_t *x, int8_t *y, const int16_t *weights, const int32_t *requant,
+    const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant,
     const ert_fully_connected_s8_t *g)
 {
     for (int32_t b = 0; b < g->batch; b++, x += g->in_c, y += g->out_c) {
-        const int16_t *w = weights;
+        const uint32_t *w = weights;
+        const int32_t *q = requant;
         int32_t n = 0;
-        for (; n + 4 <= g->out_c; n += 4) {
-            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, requant + 3 * n, 2, 4, g);
+        for (; n + 8 <= g->out_c; n += 8, q += 4 * ERT_PAIRED_WORDS) {
+            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, 4, 8, g);
         }
-        for (; n < g->out_c; n += 2) {
-            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, requant + 3 * n, 1, g->out_c - n, g);
+        for (; n < g->out_c; n += 2, q += ERT_PAIRED_WORDS) {
+            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, 1, g->out_c - n, g);
         }
     }
 }
