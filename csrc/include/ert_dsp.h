@@ -7,6 +7,12 @@
 
 #include "include/ert_common.h"
 
+/* Inner loops that fill all fourteen registers are written in assembler: no compiler was seen to find their
+ * allocation by itself. They need one that does not keep a frame pointer; elsewhere the same loop in C runs. */
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+#define ERT_DSP_ASM 1
+#endif
+
 ERT_INLINE int32_t ert_low(uint32_t lanes)
 {
     return (int16_t)(uint16_t)(lanes & 0xFFFFu);

@@ -35,30 +35,33 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, uint32_
     s->low1 = ert_smlad(low, x1, s->low1);
 }
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
-/* Two taps of two pixels and two pairs in twelve instructions. All fourteen registers are in use: no compiler
- * was seen to find this allocation by itself. */
+#if defined(ERT_DSP_ASM)
+/* Two taps of two pixels and two pairs in twelve instructions. */
 #define ERT_PAIRED_TWO_TAPS \
     "ldrd %[x0], %[x1], [%[x]], #8\n\t" \
-    "ldrd %[a], %[b], [%[w]], #8\n\t" \
-    "smlad %[ra0], %[a], %[x0], %[ra0]\n\t" \
-    "smlad %[ra1], %[a], %[x1], %[ra1]\n\t" \
-    "sxtb16 %[a], %[a]\n\t" \
-    "smlad %[la0], %[a], %[x0], %[la0]\n\t" \
-    "smlad %[la1], %[a], %[x1], %[la1]\n\t" \
-    "smlad %[rb0], %[b], %[x0], %[rb0]\n\t" \
-    "smlad %[rb1], %[b], %[x1], %[rb1]\n\t" \
-    "sxtb16 %[b], %[b]\n\t" \
-    "smlad %[lb0], %[b], %[x0], %[lb0]\n\t" \
-    "smlad %[lb1], %[b], %[x1], %[lb1]\n\t"
-#define ERT_PAIRED_ASM(text) \
-    __asm__ volatile(text \
-                     : [x] "+r"(x), [w] "+r"(w), [ra0] "+r"(a->raw0), [ra1] "+r"(a->raw1), \
-                       [la0] "+r"(a->low0), [la1] "+r"(a->low1), [rb0] "+r"(b->raw0), [rb1] "+r"(b->raw1), \
-                       [lb0] "+r"(b->low0), [lb1] "+r"(b->low1), [x0] "=&r"(x0), [x1] "=&r"(x1), \
-                       [a] "=&r"(wa), [b] "=&r"(wb) \
+    "ldrd %[wa], %[wb], [%[w]], #8\n\t" \
+    "smlad %[ra0], %[wa], %[x0], %[ra0]\n\t" \
+    "smlad %[ra1], %[wa], %[x1], %[ra1]\n\t" \
+    "sxtb16 %[wa], %[wa]\n\t" \
+    "smlad %[la0], %[wa], %[x0], %[la0]\n\t" \
+    "smlad %[la1], %[wa], %[x1], %[la1]\n\t" \
+    "smlad %[rb0], %[wb], %[x0], %[rb0]\n\t" \
+    "smlad %[rb1], %[wb], %[x1], %[rb1]\n\t" \
+    "sxtb16 %[wb], %[wb]\n\t" \
+    "smlad %[lb0], %[wb], %[x0], %[lb0]\n\t" \
+    "smlad %[lb1], %[wb], %[x1], %[lb1]\n\t"
+/* do { taps } while (x != end); end comes in x0 and waits on the stack, for want of a register */
+#define ERT_PAIRED_LOOP(taps) \
+    __asm__ volatile("push {%[x0]}\n" \
+                     "1:\n\t" taps "ldr %[x0], [sp]\n\t" \
+                     "cmp %[x], %[x0]\n\t" \
+                     "bne 1b\n\t" \
+                     "add sp, #4" \
+                     : [x] "+r"(at), [w] "+r"(weights), [ra0] "+r"(ra0), [ra1] "+r"(ra1), [la0] "+r"(la0), \
+                       [la1] "+r"(la1), [rb0] "+r"(rb0), [rb1] "+r"(rb1), [lb0] "+r"(lb0), [lb1] "+r"(lb1), \
+                       [x0] "+r"(x0), [x1] "=&r"(x1), [wa] "=&r"(wa), [wb] "=&r"(wb) \
                      : \
-                     : "memory")
+                     : "cc", "memory")
 #endif
 
 /* Dot products of two pairs with two pixels. x: word k of pixel 0, word k of pixel 1; w: word k of pair a, word k
@@ -66,21 +69,32 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, uint32_
 ERT_INLINE const uint32_t *ert_paired_dot(
     ert_paired_t *a, ert_paired_t *b, const uint32_t *x, const uint32_t *w, int32_t words)
 {
-#if defined(ERT_PAIRED_ASM)
-    uint32_t x0, x1, wa, wb;
-    for (; words >= 4; words -= 4) {
-        ERT_PAIRED_ASM(ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS);
+#if defined(ERT_DSP_ASM)
+    register const uint32_t *at __asm__("r0") = x, *weights __asm__("r1") = w;
+    register int32_t ra0 __asm__("r2") = a->raw0, la0 __asm__("r3") = a->low0;
+    register int32_t ra1 __asm__("r4") = a->raw1, la1 __asm__("r5") = a->low1;
+    register int32_t rb0 __asm__("r6") = b->raw0, lb0 __asm__("r7") = b->low0;
+    register int32_t rb1 __asm__("r8") = b->raw1, lb1 __asm__("r9") = b->low1;
+    register const uint32_t *x0 __asm__("r10") = x + 2 * (words & ~3);
+    register uint32_t x1 __asm__("r11"), wa __asm__("r12"), wb __asm__("lr");
+    if (words >= 4) {
+        ERT_PAIRED_LOOP(ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS);
     }
-    for (; words > 0; words--) {
-        ERT_PAIRED_ASM(ERT_PAIRED_TWO_TAPS);
+    if ((words & 3) != 0) {
+        x0 = x + 2 * words;
+        ERT_PAIRED_LOOP(ERT_PAIRED_TWO_TAPS);
     }
+    const ert_paired_t sums_a = {ra0, la0, ra1, la1}, sums_b = {rb0, lb0, rb1, lb1};
+    *a = sums_a;
+    *b = sums_b;
+    return weights;
 #else
     for (; words > 0; words--, x += 2, w += 2) {
         ert_paired_accumulate(a, w[0], x[0], x[1]);
         ert_paired_accumulate(b, w[1], x[0], x[1]);
     }
-#endif
     return w;
+#endif
 }
 
 /* Twice the sums of the first channel, and of the second. */

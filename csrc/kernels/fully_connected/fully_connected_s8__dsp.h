@@ -40,16 +40,16 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
     return w;
 }
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
-/* One pair and four inputs; with its eight sums a block fills all fourteen registers. */
+#if defined(ERT_DSP_ASM)
+/* One pair and four inputs. */
 #define ERT_FULLY_CONNECTED_PAIR(raw, low) \
-    "ldrd %[a], %[b], [%[w]], #8\n\t" \
-    "smlad %[" raw "], %[a], %[even], %[" raw "]\n\t" \
-    "smlad %[" raw "], %[b], %[odd], %[" raw "]\n\t" \
-    "sxtb16 %[a], %[a]\n\t" \
-    "sxtb16 %[b], %[b]\n\t" \
-    "smlad %[" low "], %[a], %[even], %[" low "]\n\t" \
-    "smlad %[" low "], %[b], %[odd], %[" low "]\n\t"
+    "ldrd %[wa], %[wb], [%[w]], #8\n\t" \
+    "smlad %[" raw "], %[wa], %[even], %[" raw "]\n\t" \
+    "smlad %[" raw "], %[wb], %[odd], %[" raw "]\n\t" \
+    "sxtb16 %[wa], %[wa]\n\t" \
+    "sxtb16 %[wb], %[wb]\n\t" \
+    "smlad %[" low "], %[wa], %[even], %[" low "]\n\t" \
+    "smlad %[" low "], %[wb], %[odd], %[" low "]\n\t"
 #define ERT_FULLY_CONNECTED_FOUR \
     "ldr %[even], [%[x]], #4\n\t" \
     "sxtb16 %[odd], %[even], ror #8\n\t" \
@@ -58,35 +58,52 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
     ERT_FULLY_CONNECTED_PAIR("r1", "l1") \
     ERT_FULLY_CONNECTED_PAIR("r2", "l2") \
     ERT_FULLY_CONNECTED_PAIR("r3", "l3")
-#define ERT_FULLY_CONNECTED_ASM(text) \
-    __asm__ volatile(text \
-                     : [x] "+r"(x), [w] "+r"(w), [r0] "+r"(s[0].raw), [l0] "+r"(s[0].low), \
-                       [r1] "+r"(s[1].raw), [l1] "+r"(s[1].low), [r2] "+r"(s[2].raw), [l2] "+r"(s[2].low), \
-                       [r3] "+r"(s[3].raw), [l3] "+r"(s[3].low), [even] "=&r"(even), [odd] "=&r"(odd), \
-                       [a] "=&r"(wa), [b] "=&r"(wb) \
+/* do { fours } while (x != end); end comes in `even` and waits on the stack, for want of a register */
+#define ERT_FULLY_CONNECTED_LOOP(fours) \
+    __asm__ volatile("push {%[even]}\n" \
+                     "1:\n\t" fours "ldr %[even], [sp]\n\t" \
+                     "cmp %[x], %[even]\n\t" \
+                     "bne 1b\n\t" \
+                     "add sp, #4" \
+                     : [x] "+r"(at), [w] "+r"(weights), [r0] "+r"(r0), [l0] "+r"(l0), [r1] "+r"(r1), \
+                       [l1] "+r"(l1), [r2] "+r"(r2), [l2] "+r"(l2), [r3] "+r"(r3), [l3] "+r"(l3), \
+                       [even] "+r"(even), [odd] "=&r"(odd), [wa] "=&r"(wa), [wb] "=&r"(wb) \
                      : \
-                     : "memory")
+                     : "cc", "memory")
 #endif
 
 /* `fours` groups of four inputs into the sums of four pairs. */
 ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
     const int8_t *x, const uint32_t *w, ert_fully_connected_s8__dsp_t *s, int32_t fours)
 {
-#if defined(ERT_FULLY_CONNECTED_ASM)
-    uint32_t even, odd, wa, wb;
-    for (; fours >= 4; fours -= 4) {
-        ERT_FULLY_CONNECTED_ASM(ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR
-                                    ERT_FULLY_CONNECTED_FOUR);
+#if defined(ERT_DSP_ASM)
+    register const int8_t *at __asm__("r0") = x;
+    register const uint32_t *weights __asm__("r1") = w;
+    register int32_t r0 __asm__("r2") = s[0].raw, l0 __asm__("r3") = s[0].low;
+    register int32_t r1 __asm__("r4") = s[1].raw, l1 __asm__("r5") = s[1].low;
+    register int32_t r2 __asm__("r6") = s[2].raw, l2 __asm__("r7") = s[2].low;
+    register int32_t r3 __asm__("r8") = s[3].raw, l3 __asm__("r9") = s[3].low;
+    register const int8_t *even __asm__("r10") = x + 4 * (fours & ~3);
+    register uint32_t odd __asm__("r11"), wa __asm__("r12"), wb __asm__("lr");
+    if (fours >= 4) {
+        ERT_FULLY_CONNECTED_LOOP(ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR
+                                     ERT_FULLY_CONNECTED_FOUR);
     }
-    for (; fours > 0; fours--) {
-        ERT_FULLY_CONNECTED_ASM(ERT_FULLY_CONNECTED_FOUR);
+    if ((fours & 3) != 0) {
+        even = x + 4 * fours;
+        ERT_FULLY_CONNECTED_LOOP(ERT_FULLY_CONNECTED_FOUR);
     }
+    const ert_fully_connected_s8__dsp_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
+    for (int32_t n = 0; n < 4; n++) {
+        s[n] = sums[n];
+    }
+    return weights;
 #else
     for (; fours > 0; fours--, x += 4) {
         w = ert_fully_connected_s8__dsp_four(ert_load32(x), w, s, 4);
     }
-#endif
     return w;
+#endif
 }
 
 ERT_INLINE void ert_fully_connected_s8__dsp_store(
