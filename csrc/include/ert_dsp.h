@@ -28,6 +28,13 @@ ERT_INLINE int32_t ert_wrapping_add(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
+/* p, as if it were not known before: loads through it stay behind this point. */
+ERT_INLINE const int32_t *ert_late(const int32_t *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* sum + a.low * b.low + a.high * b.high */
 ERT_INLINE int32_t ert_smlad(uint32_t a, uint32_t b, int32_t sum)
 {

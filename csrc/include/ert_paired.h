@@ -112,8 +112,10 @@ ERT_INLINE int32_t ert_paired_second(int32_t low)
 ERT_INLINE void ert_paired_store(
     int8_t *y0, int8_t *y1, int32_t twice0, int32_t twice1, const int32_t *what, int32_t low, int32_t high)
 {
-    *y1 = (int8_t)ert_clamp8(ert_channel_requantize(twice1, what[0], what[1], what[2]), low, high);
-    *y0 = (int8_t)ert_clamp8(ert_channel_requantize(twice0, what[0], what[1], what[2]), low, high);
+    const int32_t multiplier = what[0], offset = what[1], shift = what[2];
+    const int32_t v0 = ert_clamp8(ert_channel_requantize(twice0, multiplier, offset, shift), low, high);
+    *y1 = (int8_t)ert_clamp8(ert_channel_requantize(twice1, multiplier, offset, shift), low, high);
+    *y0 = (int8_t)v0;
 }
 
 /* One or two channels of both pixels. */
@@ -121,6 +123,7 @@ ERT_INLINE void ert_paired_finish(
     const ert_paired_t *s, const int32_t *words, int8_t *y0, int8_t *y1, int32_t channels, int32_t low,
     int32_t high)
 {
+    words = ert_late(words);
     ert_paired_store(
         y0, y1, ert_paired_first(s->raw0, s->low0), ert_paired_first(s->raw1, s->low1), words + 2, low, high);
     if (channels > 1) {

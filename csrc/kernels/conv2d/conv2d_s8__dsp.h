@@ -83,14 +83,29 @@ ERT_INLINE void ert_conv2d_s8__dsp_pixels(
     }
 }
 
-ERT_INLINE void ert_conv2d_s8__dsp(
-    const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint8_t *scratch,
+/* A kernel of 1x1 that meets every input once: pixels in one row. */
+ERT_INLINE void ert_conv2d_s8__dsp_pointwise(
+    const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint32_t *columns,
+    const ert_conv2d_s8_t *g)
+{
+    const int32_t words = (g->in_c + 1) / 2;
+    int32_t pixels = g->batch * g->out_h * g->out_w;
+    for (; pixels > 0; pixels -= 2, x += 2 * g->in_c, y += 2 * g->out_c) {
+        ert_conv2d_s8__dsp_widen(columns, x, g->in_c);
+        if (pixels > 1) {
+            ert_conv2d_s8__dsp_widen(columns + 1, x + g->in_c, g->in_c);
+        }
+        ert_conv2d_s8__dsp_pixels(columns, words, weights, requant, y, y + (pixels > 1 ? g->out_c : 0), g);
+    }
+}
+
+ERT_INLINE void ert_conv2d_s8__dsp_windows(
+    const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint32_t *columns,
     const ert_conv2d_s8_t *g)
 {
     const int32_t words = g->kernel_h * ((g->kernel_w * g->in_c + 1) / 2);
     const int32_t pixels = g->batch * g->out_h * g->out_w;
-    uint32_t *const columns = (uint32_t *)(void *)scratch;
-    uint8_t *const line = scratch + 8 * words;
+    uint8_t *const line = (uint8_t *)(columns + 2 * words);
     for (int32_t p = 0, i = 0, j = 0, half = 0; p < pixels; p++) {
         ert_conv2d_s8__dsp_gather(
             columns + half, line, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, g);
@@ -106,6 +121,18 @@ ERT_INLINE void ert_conv2d_s8__dsp(
                 x += g->in_h * g->in_w * g->in_c;
             }
         }
+    }
+}
+
+ERT_INLINE void ert_conv2d_s8__dsp(
+    const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint8_t *scratch,
+    const ert_conv2d_s8_t *g)
+{
+    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    if (g->kernel_h == 1 && g->kernel_w == 1 && g->in_h == g->out_h && g->in_w == g->out_w) {
+        ert_conv2d_s8__dsp_pointwise(x, y, weights, requant, columns, g);
+    } else {
+        ert_conv2d_s8__dsp_windows(x, y, weights, requant, columns, g);
     }
 }
 
