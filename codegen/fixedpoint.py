@@ -63,6 +63,12 @@ def requantize_twice(x: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.Arr
     return divide_by_power(high_multiply(shifted, multiplier), np.maximum(-shift, 0))
 
 
+def requantize_once(x: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike) -> Int:
+    """x * multiplier * 2**(shift - 31), rounded once, halves away from zero."""
+    product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
+    return divide_by_power(product, 31 - np.asarray(shift, np.int64))
+
+
 # exp(-2**k) in Q0.31 for the bits 2**k of the argument, k = -2 .. 4.
 _EXP_OF_BIT = {k: round_half_away(math.exp(-(2.0**k)) * 2**31) for k in range(-2, 5)}
 

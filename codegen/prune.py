@@ -4,41 +4,92 @@ Program -> Program with the same output bytes for every input. A channel stays i
 values: demand flows from the outputs backwards until nothing changes. A convolution can fold a constant
 channel c into its bias where c meets no border, or where c is the zero point that a border adds; it does
 not need a channel whose weights are all zero. Layers that work channel by channel (depthwise, pool, add,
-lookup) keep the same set on both sides.
+lookup, pad, each part of a concat) keep the same set on both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from edgert.codegen.intervals import Interval, Ints, analyse, padded, same_shape
-from edgert.codegen.program import Array, Program, Step
+from edgert.codegen.intervals import (
+    Analysis,
+    Interval,
+    Ints,
+    analyse,
+    concat_offset,
+    padded,
+    same_shape,
+)
+from edgert.codegen.program import Array, Attr, Program, Step
 
 Mask = npt.NDArray[np.bool_]
-_POOLS = ("max_pool2d_s8", "avg_pool2d_s8")
+_BY_CHANNELS = ("max_pool2d_s8", "avg_pool2d_s8", "resize_bilinear_s8", "resize_nearest", "prelu_s8")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """`removed` of `channels` channels of a tensor do not depend on the input, or on nothing that is read."""
+    """What a layer lost. The numbers are the layer's own, before and after, over all its channels.
 
-    tensor: str
+    removed: of the `channels` output channels; 0 where only inputs went. why: one reason a line, in words.
+    weights_bytes: weights, biases and multipliers in the contract's plain layout.
+    """
+
+    layer: str
     channels: int
     removed: int
+    why: tuple[str, ...]
+    macs_before: int
+    macs_after: int
+    weights_bytes_before: int
+    weights_bytes_after: int
 
 
 def prune(program: Program) -> tuple[Program, tuple[Removal, ...]]:
-    """The smaller program, and what was removed from it."""
-    intervals = analyse(program)
-    keep = _demand(program, intervals)
-    removals = tuple(
-        Removal(name, mask.size, int((~mask).sum())) for name, mask in keep.items() if not mask.all()
-    )
-    return (_rewrite(program, intervals, keep), removals) if removals else (program, ())
+    """The smaller program, and what was removed from it, layer by layer."""
+    known = analyse(program)
+    keep = _demand(program, known.intervals)
+    if all(mask.all() for mask in keep.values()):
+        return program, ()
+    smaller = _rewrite(program, known.intervals, keep)
+    return smaller, tuple(_removals(program, smaller, known, keep))
+
+
+def _removals(
+    program: Program, smaller: Program, known: Analysis, keep: Mapping[str, Mask]
+) -> Iterator[Removal]:
+    for before, after in zip(program.steps, smaller.steps, strict=True):
+        if before is after:
+            continue
+        mask = keep[before.outputs[0]]
+        why = tuple(_reasons(before, known, keep))
+        sizes = (before.macs, after.macs, _weights_bytes(program, before), _weights_bytes(smaller, after))
+        yield Removal(before.name, mask.size, int((~mask).sum()), why, *sizes)
+
+
+def _weights_bytes(program: Program, step: Step) -> int:
+    return sum(program.constants[name].nbytes for name in step.constants.values())
+
+
+def _reasons(step: Step, known: Analysis, keep: Mapping[str, Mask]) -> Iterator[str]:
+    """First the channels whose value is known, group by group; then those that nobody reads; then inputs."""
+    name = step.outputs[0]
+    gone = ~keep[name]
+    y, reach = known.intervals.get(name), known.reaches.get(name)
+    fixed = gone & y.constant if y is not None else np.zeros_like(gone)
+    for value in np.unique(y.lo[fixed]) if y is not None else ():
+        group = fixed & (y.lo == value) if y is not None else fixed
+        words = f"{int(group.sum())}: the output is {value} for every input"
+        sums = reach.accumulator if reach else None
+        yield f"{words}, accumulator in [{sums.lo[group].min()}, {sums.hi[group].max()}]" if sums else words
+    if (gone & ~fixed).any():
+        yield f"{int((gone & ~fixed).sum())}: no reader depends on them (weights of zero, or readers removed)"
+    inputs = sum(int((~keep[x]).sum()) for x in step.inputs if x in keep)
+    if inputs:
+        yield f"{inputs} input channels are not read; what they added is in the bias or in other channels"
 
 
 def _demand(program: Program, intervals: Mapping[str, Interval]) -> dict[str, Mask]:
@@ -66,42 +117,62 @@ def _grow(program: Program, intervals: Mapping[str, Interval], keep: dict[str, M
 def _demand_of(
     program: Program, step: Step, intervals: Mapping[str, Interval], keep: dict[str, Mask]
 ) -> None:
-    kind = _kind(program, step)
-    if kind == "mixing":
+    offset = _tied(program, step)
+    if _mixes(program, step):
         x = step.inputs[0]
         keep[x] |= _needed_inputs(program, step, intervals[x], keep[step.outputs[0]])
-    elif kind == "tied":
-        together = np.logical_or.reduce([keep[name] for name in (*step.inputs, *step.outputs)])
-        for name in (*step.inputs, *step.outputs):
-            keep[name] |= together
+    elif offset is not None:
+        width = keep[step.inputs[0]].size
+        views = [keep[step.outputs[0]][offset : offset + width], *(keep[name] for name in step.inputs)]
+        together = np.logical_or.reduce(views)
+        for view in views:
+            view |= together
     else:
         for name in (*step.inputs, *step.outputs):
             if name in keep:
                 keep[name][:] = True
 
 
-def _kind(program: Program, step: Step) -> str:
-    """mixing: every output channel reads every input channel. tied: channel by channel. opaque: unknown."""
-    if any(name not in program.tensors for name in step.inputs):
-        return "opaque"
-    channels = {
-        program.tensors[n].shape[-1] if program.tensors[n].shape else 1 for n in (*step.inputs, *step.outputs)
-    }
-    a, x = step.attrs, program.tensors[step.inputs[0]]
-    if step.op == "conv2d_s8" and a["groups"] == 1 and x.shape[-1] == a["in_c"]:
-        return "mixing"
-    if step.op == "fully_connected_s8" and x.shape and int(a["in_c"]) % x.shape[-1] == 0:
-        return "mixing" if program.tensors[step.outputs[0]].shape[-1] == a["out_c"] else "opaque"
-    if len(channels) != 1:
-        return "opaque"
-    width = channels.pop()
-    if step.op == "depthwise_conv2d_s8" and a["depth_multiplier"] == 1 and a["in_c"] == width:
-        return "tied"
-    if step.op == "add_s8" and same_shape(step):
-        return "tied"
-    if step.op == "lut_s8" or (step.op in _POOLS and a["channels"] == width):
-        return "tied"
-    return "opaque"
+def _channels(program: Program, name: str) -> int | None:
+    """Channels of an int8 activation; None for anything else."""
+    tensor = program.tensors.get(name)
+    return tensor.shape[-1] if tensor and tensor.shape and tensor.dtype == "int8" else None
+
+
+def _mixes(program: Program, step: Step) -> bool:
+    """Whether every output channel of this layer reads every input channel."""
+    a, x = step.attrs, _channels(program, step.inputs[0])
+    if step.op == "conv2d_s8":
+        return a["groups"] == 1 and x == a["in_c"]
+    if step.op == "fully_connected_s8" and x:
+        return int(a["in_c"]) % x == 0 and _channels(program, step.outputs[0]) == a["out_c"]
+    return False
+
+
+def _tied(program: Program, step: Step) -> int | None:
+    """Channel c of every input is channel c + this of the output, for all c; None: not channel by channel."""
+    a, y = step.attrs, _channels(program, step.outputs[0])
+    widths = {_channels(program, name) for name in step.inputs}
+    x = widths.pop()
+    if widths or x is None or y is None:
+        return None
+    if step.op == "copy_rows":
+        return concat_offset(program, step)
+    if step.op == "pad":
+        fits = a["element_bytes"] == 1 and a["d3"] == x and a["before3"] + x + a["after3"] == y
+        return int(a["before3"]) if fits else None
+    return 0 if x == y and _channelwise(step, x) else None
+
+
+def _channelwise(step: Step, channels: int) -> bool:
+    a = step.attrs
+    if step.op == "depthwise_conv2d_s8":
+        return a["depth_multiplier"] == 1 and a["in_c"] == channels
+    if step.op in ("add_s8", "mul_s8"):
+        return same_shape(step)
+    if step.op == "mean_s8":
+        return int(a["inner"]) % channels == 0
+    return step.op == "lut_s8" or (step.op in _BY_CHANNELS and a["channels"] == channels)
 
 
 def _weights_by_channel(program: Program, step: Step, channels: int) -> npt.NDArray[np.int64]:
@@ -138,16 +209,18 @@ def _shrink(
     keep: Mapping[str, Mask],
     constants: dict[str, Array],
 ) -> Step:
-    kind = _kind(program, step)
-    inside = keep[step.inputs[0]] if step.inputs[0] in keep else np.ones(1, np.bool_)
     outside = keep[step.outputs[0]]
-    if kind == "opaque" or (inside.all() and outside.all()):
+    if outside.all() and all(keep[name].all() for name in step.inputs if name in keep):
         return step
-    if kind == "mixing":
+    inside = keep[step.inputs[0]]
+    if _mixes(program, step):
         return _shrink_mixing(program, step, intervals[step.inputs[0]], inside, outside, constants)
-    if step.op == "depthwise_conv2d_s8":
-        return _shrink_depthwise(program, step, outside, constants)
-    return _shrink_elementwise(step, outside)
+    offset = _tied(program, step)
+    assert offset is not None, step.name
+    attrs = _smaller(step, inside, outside, offset)
+    changed = {} if step.op == "lut_s8" else _slices(program, step, outside)
+    macs = step.macs // outside.size * int(outside.sum())
+    return replace(step, attrs=attrs, constants=_store(step, changed, constants), macs=macs)
 
 
 def _shrink_mixing(
@@ -175,26 +248,38 @@ def _shrink_mixing(
     )
 
 
-def _shrink_depthwise(program: Program, step: Step, kept: Mask, constants: dict[str, Array]) -> Step:
-    changed = {role: program.constants[name][..., kept] for role, name in step.constants.items()}
-    count = int(kept.sum())
-    return replace(
-        step,
-        attrs={**step.attrs, "in_c": count, "out_c": count},
-        constants=_store(step, changed, constants),
-        macs=step.macs // kept.size * count,
-    )
+def _slices(program: Program, step: Step, kept: Mask) -> dict[str, Array]:
+    """Every constant of a channel by channel layer has its channels last."""
+    return {role: program.constants[name][..., kept] for role, name in step.constants.items()}
 
 
-def _shrink_elementwise(step: Step, kept: Mask) -> Step:
-    attrs, count = dict(step.attrs), int(kept.sum())
-    if step.op == "lut_s8":
-        attrs["size"] = int(attrs["size"]) // kept.size * count
-    elif step.op == "add_s8":
-        attrs |= _dense_strides(step, kept.size, count)
-    else:
-        attrs["channels"] = count
-    return replace(step, attrs=attrs)
+def _smaller(step: Step, inside: Mask, outside: Mask, offset: int) -> dict[str, Attr]:
+    """The attrs of a channel by channel layer, for the channels that stay."""
+    a, count, of = dict(step.attrs), int(inside.sum()), inside.size
+    if step.op == "depthwise_conv2d_s8":
+        return a | {"in_c": count, "out_c": count}
+    if step.op in ("add_s8", "mul_s8"):
+        return a | _dense_strides(step, of, count)
+    if step.op == "copy_rows":
+        return a | _smaller_rows(step, inside, outside, offset)
+    if step.op == "pad":
+        front, behind = outside[:offset], outside[offset + of :]
+        return a | {"d3": count, "before3": int(front.sum()), "after3": int(behind.sum())}
+    if step.op in _BY_CHANNELS:
+        return a | {"channels": count}
+    flat = "inner" if step.op == "mean_s8" else "size"
+    return a | {flat: int(a[flat]) // of * count}
+
+
+def _smaller_rows(step: Step, inside: Mask, outside: Mask, offset: int) -> dict[str, Attr]:
+    """Pixels per row stay as many; along another axis than channels, so do the pixels before this part."""
+    a, count, total = step.attrs, int(inside.sum()), int(outside.sum())
+    pixels = (int(a["y_offset"]) - offset) // outside.size
+    return {
+        "row_bytes": int(a["row_bytes"]) // inside.size * count,
+        "y_row_bytes": int(a["y_row_bytes"]) // outside.size * total,
+        "y_offset": pixels * total + int(outside[:offset].sum()),
+    }
 
 
 def _dense_strides(step: Step, channels: int, count: int) -> dict[str, int]:

@@ -170,7 +170,7 @@ def test_same_bytes(make: object, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_intervals_contain_what_happens(seed: int) -> None:
     program = _residual(seed)
-    intervals = analyse(program)
+    intervals = analyse(program).intervals
     for x in _inputs(program, seed):
         for name in (step.outputs[0] for step in program.steps):
             cut = Program("cut", program.tensors, program.constants, program.steps, ("input",), (name,))
