@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from edgert.codegen.kernels import channel, paired
+from edgert.codegen.kernels import channel, paired, scalar
 from edgert.codegen.kernels.overlap import ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
@@ -46,6 +48,61 @@ def dsp_lead_bytes(step: Step, input_index: int) -> int | None:
     return lead(pairs, 2 * int(step.attrs["out_c"]), read_bytes=1)
 
 
+def scalar_supports(step: Step, constants: Constants) -> bool:
+    exact = channel.requantizable(step, constants, channel.by_channel(constants))
+    return step.attrs["groups"] == 1 and exact
+
+
+def scalar_pack(step: Step, constants: Constants, channels: int) -> dict[str, Array]:
+    weights = channel.by_channel(constants)
+    return {
+        "weights": scalar.tiles(weights, channels),
+        "requant": channel.channel_words(step, constants, weights),
+    }
+
+
+def pointwise(step: Step) -> bool:
+    """A kernel of 1x1 that meets every input once."""
+    same = ints(step, "in_h", "in_w") == ints(step, "out_h", "out_w")
+    return same and ints(step, "kernel_h", "kernel_w", "pad_top", "pad_left") == (1, 1, 0, 0)
+
+
+def scalar_scratch_bytes(step: Step, pixels: int) -> int:
+    taps = int(np.prod(ints(step, "kernel_h", "kernel_w", "in_c")))
+    return 0 if pointwise(step) else pixels * taps
+
+
+def scalar_lead_bytes(step: Step, input_index: int, pixels: int) -> int | None:
+    """Windows are gathered before their block of pixels is written; pointwise, they are read meanwhile."""
+    reads = window_reads(step)
+    whole = reads.size // pixels * pixels
+    blocks = reads[:whole].reshape(-1, pixels)
+    (out_c,) = ints(step, "out_c")
+    if pointwise(step):
+        written = (
+            np.append(np.arange(pixels, whole + 1, pixels), np.arange(whole + 1, reads.size + 1)) * out_c
+        )
+        return int((written - np.append(blocks[:, 0], reads[whole:])).max())
+    lowest = np.full_like(blocks, reads.max())
+    lowest[:, 0] = blocks.min(1)
+    return lead(np.append(lowest.ravel(), reads[whole:]), out_c, read_bytes=1)
+
+
+def _scalar(pixels: int, channels: int, requires: frozenset[str] = frozenset()) -> Variant:
+    return Variant(
+        "conv2d_s8",
+        "scalar",
+        "kernels/conv2d/conv2d_s8__scalar.h",
+        requires=requires,
+        supports=scalar_supports,
+        pack=partial(scalar_pack, channels=channels),
+        scratch_bytes=partial(scalar_scratch_bytes, pixels=pixels),
+        lead_bytes=partial(scalar_lead_bytes, pixels=pixels),
+        uses_scratch=True,
+        arguments=(("pixels", pixels), ("channels", channels)),
+    )
+
+
 VARIANTS = (
     Variant(
         "conv2d_s8",
@@ -58,5 +115,7 @@ VARIANTS = (
         lead_bytes=dsp_lead_bytes,
         uses_scratch=True,
     ),
+    _scalar(4, 4, frozenset({"rv32m"})),
+    _scalar(2, 2),
     Variant("conv2d_s8", "ref", "kernels/conv2d/conv2d_s8.h", lead_bytes=ref_lead_bytes),
 )

@@ -81,8 +81,61 @@ def band_lead_bytes(step: Step, input_index: int, band: int) -> int | None:
     return int(max(candidates, default=0))
 
 
+def scalar_supports(step: Step, constants: Constants) -> bool:
+    exact = channel.requantizable(step, constants, channel.depthwise_by_channel(constants))
+    return step.attrs["depth_multiplier"] == 1 and exact
+
+
+def scalar_pack(step: Step, constants: Constants) -> dict[str, Array]:
+    weights = channel.depthwise_by_channel(constants)
+    return {
+        "weights": weights.astype(np.int8),
+        "requant": channel.channel_words(step, constants, weights),
+    }
+
+
+def _span(step: Step) -> int:
+    """Rows of input from the first tap of a window to its last."""
+    kernel_h, dilation_h = ints(step, "kernel_h", "dilation_h")
+    return (kernel_h - 1) * dilation_h + 1
+
+
+def scalar_scratch_bytes(step: Step) -> int:
+    in_w, in_c, out_w, stride_w = ints(step, "in_w", "in_c", "out_w", "stride_w")
+    kernel_w, dilation_w, pad_left = ints(step, "kernel_w", "dilation_w", "pad_left")
+    columns = (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1
+    return _span(step) * in_c * max(columns, pad_left + in_w)
+
+
+def scalar_lead_bytes(step: Step, input_index: int) -> int | None:
+    """A row of output is written after its rows of input were read, each once."""
+    batch, in_h, in_w, in_c, out_h, out_w = ints(step, "batch", "in_h", "in_w", "in_c", "out_h", "out_w")
+    stride_h, pad_top = ints(step, "stride_h", "pad_top")
+    start = np.arange(out_h) * stride_h
+    fresh = np.maximum(start, np.append(0, start[:-1] + _span(step))) - pad_top
+    rows = np.arange(batch)[:, None] * in_h + np.clip(fresh, 0, in_h)
+    return lead(rows, out_w * in_c, read_bytes=in_w * in_c)
+
+
+def _scalar(pixels: int, requires: frozenset[str] = frozenset()) -> Variant:
+    return Variant(
+        "depthwise_conv2d_s8",
+        "scalar",
+        "kernels/depthwise_conv2d/depthwise_conv2d_s8__scalar.h",
+        requires=requires,
+        supports=scalar_supports,
+        pack=scalar_pack,
+        scratch_bytes=scalar_scratch_bytes,
+        lead_bytes=scalar_lead_bytes,
+        uses_scratch=True,
+        arguments=(("pixels", pixels),),
+    )
+
+
 VARIANTS = (
     *(_dsp(band) for band in (0, 2, 1, 4)),
+    _scalar(4, frozenset({"rv32m"})),
+    _scalar(2),
     Variant(
         "depthwise_conv2d_s8",
         "ref",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from edgert.codegen.kernels import channel, paired
+from edgert.codegen.kernels import channel, paired, scalar
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
 
@@ -28,6 +30,30 @@ def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
     }
 
 
+def scalar_supports(step: Step, constants: Constants) -> bool:
+    return channel.requantizable(step, constants, channel.by_channel(constants))
+
+
+def scalar_pack(step: Step, constants: Constants, outputs: int) -> dict[str, Array]:
+    weights = channel.by_channel(constants)
+    return {
+        "weights": scalar.tiles(weights, outputs),
+        "requant": channel.channel_words(step, constants, weights),
+    }
+
+
+def _scalar(outputs: int, requires: frozenset[str] = frozenset()) -> Variant:
+    return Variant(
+        "fully_connected_s8",
+        "scalar",
+        "kernels/fully_connected/fully_connected_s8__scalar.h",
+        requires=requires,
+        supports=scalar_supports,
+        pack=partial(scalar_pack, outputs=outputs),
+        arguments=(("outputs", outputs),),
+    )
+
+
 VARIANTS = (
     Variant(
         "fully_connected_s8",
@@ -37,5 +63,7 @@ VARIANTS = (
         supports=dsp_supports,
         pack=dsp_pack,
     ),
+    _scalar(8, frozenset({"rv32m"})),
+    _scalar(4),
     Variant("fully_connected_s8", "ref", "kernels/fully_connected/fully_connected_s8.h"),
 )
