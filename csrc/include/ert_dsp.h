@@ -28,12 +28,9 @@ ERT_INLINE int32_t ert_wrapping_add(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-/* p, as if it were not known before: loads through it stay behind this point. */
-ERT_INLINE const int32_t *ert_late(const int32_t *p)
-{
-    __asm__("" : "+r"(p));
-    return p;
-}
+/* The compiler forgets what it knows of p: no load through it moves before this point, and no second pointer is
+ * derived from it beyond. For inner loops, where each such pointer and each such value would be spilled. */
+#define ERT_OPAQUE(p) __asm__("" : "+r"(p))
 
 /* sum + a.low * b.low + a.high * b.high */
 ERT_INLINE int32_t ert_smlad(uint32_t a, uint32_t b, int32_t sum)
@@ -49,25 +46,41 @@ ERT_INLINE int32_t ert_smlad(uint32_t a, uint32_t b, int32_t sum)
 /* sum + a.low * b.low */
 ERT_INLINE int32_t ert_smlabb(uint32_t a, uint32_t b, int32_t sum)
 {
+#if defined(__ARM_FEATURE_DSP)
+    return __builtin_arm_smlabb((int32_t)a, (int32_t)b, sum);
+#else
     return ert_wrapping_add(sum, ert_low(a) * ert_low(b));
+#endif
 }
 
 /* sum + a.high * b.high */
 ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
 {
+#if defined(__ARM_FEATURE_DSP)
+    return __builtin_arm_smlatt((int32_t)a, (int32_t)b, sum);
+#else
     return ert_wrapping_add(sum, ert_high(a) * ert_high(b));
+#endif
 }
 
 /* sum + a.low * b.high */
 ERT_INLINE int32_t ert_smlabt(uint32_t a, uint32_t b, int32_t sum)
 {
+#if defined(__ARM_FEATURE_DSP)
+    return __builtin_arm_smlabt((int32_t)a, (int32_t)b, sum);
+#else
     return ert_wrapping_add(sum, ert_low(a) * ert_high(b));
+#endif
 }
 
 /* sum + a.high * b.low */
 ERT_INLINE int32_t ert_smlatb(uint32_t a, uint32_t b, int32_t sum)
 {
+#if defined(__ARM_FEATURE_DSP)
+    return __builtin_arm_smlatb((int32_t)a, (int32_t)b, sum);
+#else
     return ert_wrapping_add(sum, ert_high(a) * ert_low(b));
+#endif
 }
 
 /* bytes 0 and 2, sign-extended into the lanes */
@@ -109,9 +122,16 @@ ERT_INLINE int32_t ert_saturate8(int32_t v)
 #endif
 }
 
+/* An open end (INT32_MIN, INT32_MAX) is never passed, nor is int8's on that side: nothing to do if both are
+ * open, and one saturation does for either end of int8. */
 ERT_INLINE int32_t ert_clamp8(int32_t v, int32_t low, int32_t high)
 {
-    return low == INT8_MIN && high == INT8_MAX ? ert_saturate8(v) : ert_clamp(v, low, high);
+    const int32_t open_low = low == INT32_MIN, open_high = high == INT32_MAX;
+    if (open_low && open_high) {
+        return v;
+    }
+    return (open_low || low == INT8_MIN) && (open_high || high == INT8_MAX) ? ert_saturate8(v)
+                                                                            : ert_clamp(v, low, high);
 }
 
 /* n int8 -> n int16, to a 2-byte aligned address */

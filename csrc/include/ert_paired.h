@@ -123,7 +123,7 @@ ERT_INLINE void ert_paired_finish(
     const ert_paired_t *s, const int32_t *words, int8_t *y0, int8_t *y1, int32_t channels, int32_t low,
     int32_t high)
 {
-    words = ert_late(words);
+    ERT_OPAQUE(words);
     ert_paired_store(
         y0, y1, ert_paired_first(s->raw0, s->low0), ert_paired_first(s->raw1, s->low1), words + 2, low, high);
     if (channels > 1) {

@@ -11,6 +11,7 @@
 
 #include "include/ert_channel.h"
 #include "include/ert_common.h"
+#include "include/ert_scalar.h"
 #include "kernels/conv2d/conv2d_s8.h"
 
 /* Where a block's inputs are: tap k of pixel p at x[k * tap_step + p * pixel_step]. */
@@ -30,7 +31,7 @@ ERT_INLINE void ert_conv2d_s8__scalar_tap(
     for (int32_t c = 0; c < channels; c++) {
         const int32_t weight = w[c];
         for (int32_t p = 0; p < pixels; p++) {
-            sums[c][p] += weight * inputs[p];
+            sums[c][p] = ert_accumulate(sums[c][p], weight, inputs[p]);
         }
     }
 }

@@ -43,50 +43,41 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_store(
     *y = (int8_t)ert_clamp8(ert_channel_requantize(twice, q[1], q[2], q[3]), g->y_min, g->y_max);
 }
 
-/* One window; x: its corner in the plane. */
-ERT_INLINE void ert_depthwise_conv2d_s8__dsp_one(
-    const int16_t *x, int32_t pitch, const int16_t *w, const int32_t *q, int8_t *y,
-    const ert_depthwise_conv2d_s8_t *g)
+/* sum + what two neighbouring inputs meet of a row of weights: taps t and t + 1, as far as there are such. */
+ERT_INLINE int32_t ert_depthwise_conv2d_s8__dsp_meet(
+    uint32_t inputs, const int16_t *w, int32_t t, int32_t taps, int32_t sum)
 {
-    int32_t twice = q[0];
-    for (int32_t u = 0; u < g->kernel_h; u++, x += pitch, w += g->kernel_w) {
-        int32_t v = 0;
-        for (; v + 2 <= g->kernel_w; v += 2) {
-            twice = ert_smlad(ert_load32(x + v), ert_load32(w + v), twice);
-        }
-        if (v < g->kernel_w) {
-            twice = ert_wrapping_add(twice, x[v] * w[v]);
-        }
+    if (t < -1 || t >= taps) {
+        return sum;
     }
-    ert_depthwise_conv2d_s8__dsp_store(y, twice, q, g);
+    if (t == -1) {
+        return ert_smlatb(inputs, ert_load32(w), sum);
+    }
+    if (t + 1 < taps) {
+        return ert_smlad(inputs, ert_load32(w + t), sum);
+    }
+    return taps > 1 ? ert_smlabt(inputs, ert_load32(w + t - 1), sum) : ert_smlabb(inputs, ert_load32(w), sum);
 }
 
-/* Two windows one column apart share their words of input: the second meets them with the taps one further. */
-ERT_INLINE void ert_depthwise_conv2d_s8__dsp_two(
-    const int16_t *x, int32_t pitch, const int16_t *w, const int32_t *q, int8_t *y,
+/* One window, its corner at x in the plane, or two that are neighbours and share words of input. x is 4-byte
+ * aligned. */
+ERT_INLINE void ert_depthwise_conv2d_s8__dsp_windows(
+    const int16_t *x, int32_t pitch, const int16_t *w, const int32_t *q, int8_t *y, int32_t count,
     const ert_depthwise_conv2d_s8_t *g)
 {
+    const int32_t taps = g->kernel_w, apart = count == 2 ? g->stride_w : 0;
     int32_t first = q[0], second = q[0];
-    for (int32_t u = 0; u < g->kernel_h; u++, x += pitch, w += g->kernel_w) {
-        for (int32_t v = 0; v <= g->kernel_w; v += 2) {
+    for (int32_t u = 0; u < g->kernel_h; u++, x += pitch, w += taps) {
+        for (int32_t v = 0; v < taps + apart; v += 2) {
             const uint32_t inputs = ert_load32(__builtin_assume_aligned(x + v, 4));
-            const uint32_t here = v < g->kernel_w ? ert_load32(w + v) : 0;
-            const uint32_t before = v > 0 ? ert_load32(w + v - 1) : 0;
-            if (v + 1 < g->kernel_w) {
-                first = ert_smlad(inputs, here, first);
-            } else if (v < g->kernel_w) {
-                first = v > 0 ? ert_smlabt(inputs, before, first) : ert_smlabb(inputs, here, first);
-            }
-            if (v == 0) {
-                second = ert_smlatb(inputs, here, second);
-            } else {
-                second = v < g->kernel_w ? ert_smlad(inputs, before, second)
-                                         : ert_smlabb(inputs, before, second);
-            }
+            first = ert_depthwise_conv2d_s8__dsp_meet(inputs, w, v, taps, first);
+            second = ert_depthwise_conv2d_s8__dsp_meet(inputs, w, v - apart, taps, second);
         }
     }
     ert_depthwise_conv2d_s8__dsp_store(y, first, q, g);
-    ert_depthwise_conv2d_s8__dsp_store(y + g->out_c, second, q, g);
+    if (count == 2) {
+        ert_depthwise_conv2d_s8__dsp_store(y + g->out_c, second, q, g);
+    }
 }
 
 /* One row of output, x: its first window in the plane. */
@@ -95,13 +86,13 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_row(
     const ert_depthwise_conv2d_s8_t *g)
 {
     int32_t j = 0;
-    if (g->stride_w == 1) {
-        for (; j + 2 <= g->out_w; j += 2, x += 2, y += 2 * g->out_c) {
-            ert_depthwise_conv2d_s8__dsp_two(x, pitch, w, q, y, g);
-        }
+    for (; j + 2 <= g->out_w; j += 2, x += 2 * g->stride_w, y += 2 * g->out_c) {
+        ERT_OPAQUE(x);
+        ERT_OPAQUE(y);
+        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, w, q, y, 2, g);
     }
-    for (; j < g->out_w; j++, x += g->stride_w, y += g->out_c) {
-        ert_depthwise_conv2d_s8__dsp_one(x, pitch, w, q, y, g);
+    if (j < g->out_w) {
+        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, w, q, y, 1, g);
     }
 }
 

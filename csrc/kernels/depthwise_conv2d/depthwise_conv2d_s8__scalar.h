@@ -11,6 +11,7 @@
 
 #include "include/ert_channel.h"
 #include "include/ert_common.h"
+#include "include/ert_scalar.h"
 #include "kernels/depthwise_conv2d/depthwise_conv2d_s8.h"
 
 /* rows: from the first tap of a window to its last. pitch: bytes of a channel in a row, left border included. */
@@ -63,7 +64,7 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
         for (int32_t v = 0; v < g->kernel_w; v++) {
             const int32_t weight = *w++;
             for (int32_t p = 0; p < pixels; p++) {
-                sums[p] += weight * row[v * g->dilation_w + p * g->stride_w];
+                sums[p] = ert_accumulate(sums[p], weight, row[v * g->dilation_w + p * g->stride_w]);
             }
         }
         slot += g->dilation_h;

@@ -8,6 +8,7 @@
 
 #include "include/ert_channel.h"
 #include "include/ert_common.h"
+#include "include/ert_scalar.h"
 #include "kernels/fully_connected/fully_connected_s8.h"
 
 /* `inputs` inputs into `outputs` sums. */
@@ -17,7 +18,7 @@ ERT_INLINE void ert_fully_connected_s8__scalar_taps(
     for (int32_t k = 0; k < inputs; k++, w += outputs) {
         const int32_t input = x[k];
         for (int32_t n = 0; n < outputs; n++) {
-            sums[n] += input * w[n];
+            sums[n] = ert_accumulate(sums[n], input, w[n]);
         }
     }
 }
