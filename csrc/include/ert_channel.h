@@ -24,7 +24,7 @@ ERT_INLINE int32_t ert_channel_requantize(int32_t twice, int32_t multiplier, int
     return high >> shift;
 #else
     const int64_t product = (int64_t)twice * multiplier;
-    return (start + (int32_t)((product + ((int64_t)1 << 31)) >> 32)) >> shift;
+    return (start + (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31)) >> shift;
 #endif
 }
 

@@ -36,6 +36,24 @@ ERT_INLINE void ert_conv2d_s8__scalar_tap(
     }
 }
 
+/* The sums leave their registers first: the loops that follow may then stay loops, and the code small. */
+ERT_INLINE void ert_conv2d_s8__scalar_finish(
+    int32_t (*sums)[4], const int32_t *q, int8_t *y, int32_t pixels, int32_t channels, const ert_conv2d_s8_t *g)
+{
+    int32_t done[4][4];
+    for (int32_t c = 0; c < channels; c++) {
+        for (int32_t p = 0; p < pixels; p++) {
+            done[c][p] = sums[c][p];
+        }
+    }
+    for (int32_t c = 0; c < channels; c++, q += ERT_CHANNEL_WORDS) {
+        for (int32_t p = 0; p < pixels; p++) {
+            const int32_t v = ert_channel_requantize(2 * done[c][p], q[1], q[2], q[3]);
+            y[p * g->out_c + c] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
+        }
+    }
+}
+
 /* All pixels of a block, `channels` channels. Returns the weights of the next. */
 ERT_INLINE const int8_t *ert_conv2d_s8__scalar_tile(
     const ert_conv2d_s8__scalar_block_t *b, const int8_t *w, const int32_t *q, int8_t *y, int32_t channels,
@@ -58,12 +76,7 @@ ERT_INLINE const int8_t *ert_conv2d_s8__scalar_tile(
         ert_conv2d_s8__scalar_tap(sums, x, w, b->pixels, b->pixel_step, channels);
         w += channels;
     }
-    for (int32_t c = 0; c < channels; c++, q += ERT_CHANNEL_WORDS) {
-        for (int32_t p = 0; p < b->pixels; p++) {
-            const int32_t v = ert_channel_requantize(2 * sums[c][p], q[1], q[2], q[3]);
-            y[p * g->out_c + c] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
-        }
-    }
+    ert_conv2d_s8__scalar_finish(sums, q, y, b->pixels, channels, g);
     return w;
 }
 

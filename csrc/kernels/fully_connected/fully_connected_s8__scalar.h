@@ -38,8 +38,12 @@ ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_tile(
     for (; k < g->in_c; k++, w += outputs) {
         ert_fully_connected_s8__scalar_taps(sums, x + k, w, 1, outputs);
     }
+    int32_t done[8]; /* out of their registers, so that the loop that follows may stay one */
+    for (int32_t n = 0; n < outputs; n++) {
+        done[n] = sums[n];
+    }
     for (int32_t n = 0; n < outputs; n++, q += ERT_CHANNEL_WORDS) {
-        const int32_t v = ert_channel_requantize_once(2 * sums[n], q[1], q[2], q[3]);
+        const int32_t v = ert_channel_requantize_once(2 * done[n], q[1], q[2], q[3]);
         y[n] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
     }
     return w;
