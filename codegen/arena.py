@@ -44,25 +44,46 @@ def scratch_name(step_index: int) -> str:
 
 
 def place(program: Program, bound: Sequence[BoundStep]) -> Arena:
-    """Pack every activation and scratch buffer into one arena (codegen/memory.py)."""
+    """Pack every activation and scratch buffer into one arena (codegen/memory.py).
+
+    An output that may lie exactly on its input does, unless the arena is smaller with the two apart.
+    """
     activations = {b.name: b for b in _activations(program)}
-    homes = _homes(bound, activations)
+    shared = _shared(bound, activations)
+    best = _place(bound, activations, shared)
+    for output in sorted(shared, key=lambda name: -activations[name].nbytes):
+        fewer = {y: x for y, x in shared.items() if y != output}
+        tried = _place(bound, activations, fewer)
+        if tried.nbytes < best.nbytes:
+            best, shared = tried, fewer
+    return best
+
+
+def _place(bound: Sequence[BoundStep], activations: Mapping[str, Buffer], shared: Mapping[str, str]) -> Arena:
+    homes = _homes(shared)
     buffers = (*_merged(activations.values(), homes), *_scratch(bound))
     overlaps = tuple(_overlaps(bound, activations, homes))
     live = tuple(sum(b.nbytes for b in buffers if b.first <= i <= b.last) for i in range(len(bound)))
     return Arena(plan(buffers, overlaps), buffers, live, homes)
 
 
-def _homes(bound: Sequence[BoundStep], lives: Mapping[str, Buffer]) -> dict[str, str]:
-    """Outputs that take the very place of an input that dies: output -> the first tensor that lay there."""
-    homes: dict[str, str] = {}
+def _shared(bound: Sequence[BoundStep], lives: Mapping[str, Buffer]) -> dict[str, str]:
+    """Output -> the input that dies in making it, and whose very place it may take."""
+    found: dict[str, str] = {}
     for index, b in enumerate(bound):
-        if not b.shares_input:
-            continue
-        x, y = b.step.inputs[0], b.step.outputs[0]
-        dies = x in lives and lives[x].last == index and lives[y].first == index
-        if dies and lives[x].nbytes == lives[y].nbytes:
-            homes[y] = homes.get(x, x)
+        if b.shares_input:
+            x, y = b.step.inputs[0], b.step.outputs[0]
+            dies = x in lives and lives[x].last == index and lives[y].first == index
+            if dies and lives[x].nbytes == lives[y].nbytes:
+                found[y] = x
+    return found
+
+
+def _homes(shared: Mapping[str, str]) -> dict[str, str]:
+    """Output -> the first of the tensors that have its place."""
+    homes: dict[str, str] = {}
+    for y, x in shared.items():
+        homes[y] = homes.get(x, x)
     return homes
 
 

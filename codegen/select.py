@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgert.codegen.contracts import check_step
@@ -47,24 +47,34 @@ class BoundStep:
         return self.variant.lead_bytes(self.step, input_index) if self.variant else None
 
 
-def choose(step: Step, constants: Constants, features: frozenset[str]) -> Variant:
-    """The preferred variant for this Step and its plain constants on a target with these ISA features."""
-    for variant in VARIANTS:
-        fits = variant.contract == step.op and variant.requires <= features
-        if fits and variant.supports(step, constants):
-            return variant
-    raise AssertionError(f"{step.op} has no __ref variant")
+def candidates(step: Step, constants: Constants, features: frozenset[str]) -> tuple[Variant, ...]:
+    """Every variant for this Step and its plain constants on a target with these ISA features, best first."""
+    fitting = (v for v in VARIANTS if v.contract == step.op and v.requires <= features)
+    return tuple(v for v in fitting if v.supports(step, constants))
 
 
 def bind(program: Program, features: frozenset[str]) -> tuple[BoundStep, ...]:
-    """Choose a kernel for every Step and pack its constants."""
+    """The preferred kernel for every Step, its constants packed."""
     return tuple(_bind_step(program, step, features) for step in program.steps)
+
+
+def alternatives(program: Program, b: BoundStep, features: frozenset[str]) -> Iterator[BoundStep]:
+    """The same Step with the same kernel under other tunables, best first."""
+    if b.variant is not None:
+        plain = _plain(program, b.step)
+        for variant in candidates(b.step, plain, features):
+            if variant.name == b.variant.name and variant is not b.variant:
+                yield BoundStep(b.step, variant, variant.pack(b.step, plain))
 
 
 def _bind_step(program: Program, step: Step, features: frozenset[str]) -> BoundStep:
     check_step(step)
     if step.op == "tir":
         return BoundStep(step, None, {})
-    plain = {role: program.constants[name] for role, name in step.constants.items()}
-    variant = choose(step, plain, features)
+    plain = _plain(program, step)
+    variant = candidates(step, plain, features)[0]
     return BoundStep(step, variant, variant.pack(step, plain))
+
+
+def _plain(program: Program, step: Step) -> dict[str, Array]:
+    return {role: program.constants[name] for role, name in step.constants.items()}
