@@ -4,7 +4,8 @@ Lowering makes Steps that satisfy a row exactly; every kernel variant reads the 
 `ert_<contract>_t` in csrc/kernels/<op>/<contract>.h has one int32_t (or float) field per attr, in this
 order (tests/kernels checks it). Maths and rounding: the header of each contract, and docs/numerics.md.
 
-Common attrs: x_zero, y_zero are zero points (real = scale * (q - zero)); y_min, y_max clamp the output.
+Common attrs: x_zero, y_zero are zero points (real = scale * (q - zero)); y_min, y_max clamp the output;
+-2**31 and 2**31 - 1 are open ends: the output is known to stay inside int8 on that side.
 `multiplier`/`shift`: real factor = multiplier * 2**(shift - 31), multiplier in [2**30, 2**31) or 0.
 """
 

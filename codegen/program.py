@@ -67,6 +67,7 @@ class Step:
     inputs: Tensor or Constant names. outputs: Tensor names. attrs: exactly the contract's attrs.
     constants: role -> Constant name, exactly the contract's roles, in the contract's plain layout.
     macs: nominal multiply-accumulates (0 where the op has none).
+    reach: int64 [out_c], the largest |accumulator| for any input; None where it is not known.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Step:
     constants: Mapping[str, str] = field(default_factory=dict)
     macs: int = 0
     tir: TirFunction | None = None
+    reach: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

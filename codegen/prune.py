@@ -27,6 +27,7 @@ from edgert.codegen.intervals import (
 from edgert.codegen.program import Array, Attr, Program, Step
 
 Mask = npt.NDArray[np.bool_]
+_MIXING = ("conv2d_s8", "fully_connected_s8")
 _BY_CHANNELS = ("max_pool2d_s8", "avg_pool2d_s8", "resize_bilinear_s8", "resize_nearest", "prelu_s8")
 
 
@@ -75,21 +76,34 @@ def _weights_bytes(program: Program, step: Step) -> int:
 
 
 def _reasons(step: Step, known: Analysis, keep: Mapping[str, Mask]) -> Iterator[str]:
-    """First the channels whose value is known, group by group; then those that nobody reads; then inputs."""
+    """The channels of one known value, the commonest first; those that nobody reads; the inputs."""
     name = step.outputs[0]
     gone = ~keep[name]
     y, reach = known.intervals.get(name), known.reaches.get(name)
     fixed = gone & y.constant if y is not None else np.zeros_like(gone)
-    for value in np.unique(y.lo[fixed]) if y is not None else ():
-        group = fixed & (y.lo == value) if y is not None else fixed
-        words = f"{int(group.sum())}: the output is {value} for every input"
+    if y is not None and fixed.any():
+        values, counts = np.unique(y.lo[fixed], return_counts=True)
+        common = int(values[counts.argmax()])
         sums = reach.accumulator if reach else None
-        yield f"{words}, accumulator in [{sums.lo[group].min()}, {sums.hi[group].max()}]" if sums else words
-    if (gone & ~fixed).any():
-        yield f"{int((gone & ~fixed).sum())}: no reader depends on them (weights of zero, or readers removed)"
-    inputs = sum(int((~keep[x]).sum()) for x in step.inputs if x in keep)
-    if inputs:
-        yield f"{inputs} input channels are not read; what they added is in the bias or in other channels"
+        yield _constant(f"the output is {common} for every input", fixed & (y.lo == common), sums)
+        others = fixed & (y.lo != common)
+        if others.any():
+            span = f"{y.lo[others].min()} to {y.lo[others].max()}"
+            yield _constant(f"the output is one value for every input ({span})", others, sums)
+    unread = gone & ~fixed
+    if unread.any():
+        yield f"{int(unread.sum())}: nothing depends on them (weights of zero, or readers removed)"
+    if step.op in _MIXING:
+        inputs = int((~keep[step.inputs[0]]).sum())
+        if inputs:
+            yield f"{inputs} input channels are gone; what they always added is in the bias"
+
+
+def _constant(words: str, channels: Mask, sums: Interval | None) -> str:
+    counted = f"{int(channels.sum())}: {words}"
+    if sums is None:
+        return counted
+    return f"{counted}, accumulator in [{sums.lo[channels].min()}, {sums.hi[channels].max()}]"
 
 
 def _demand(program: Program, intervals: Mapping[str, Interval]) -> dict[str, Mask]:

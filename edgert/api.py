@@ -133,11 +133,13 @@ def _build(request: _Request, folder: Path) -> None:
     """Model -> Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
     from edgert.codegen import arena as arenas
     from edgert.codegen import pipeline
+    from edgert.codegen.bounds import tell_bounds
     from edgert.codegen.c import emit, project
     from edgert.codegen.prune import prune
     from edgert.codegen.select import bind
 
     program, removals = prune(pipeline.compile_to_program(request.data, request.name))
+    program, idle = tell_bounds(program)
     bound = bind(program, request.target.features)
     arena = arenas.place(program, bound)
     _check_ram(request, bound, arena)
@@ -152,6 +154,7 @@ def _build(request: _Request, folder: Path) -> None:
     firmware = _link(request, arena, folder)
     report = _report(request, program, bound, arena, firmware, digest)
     report["removed_channels"] = [asdict(removal) for removal in removals]
+    report["idle_clamps"] = [asdict(clamp) for clamp in idle]
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

@@ -32,10 +32,22 @@ def folded_bias(step: Step, constants: Constants, weights: Int) -> Int:
     return np.asarray(constants["bias"].astype(np.int64) - int(step.attrs["x_zero"]) * weights.sum(1))
 
 
+def channel_reach(step: Step, constants: Constants, weights: Int) -> Int:
+    """[out_c]: no input makes a channel's |sum| larger; as interval analysis knows it, else for any int8."""
+    if step.reach is not None:
+        return np.asarray(step.reach)
+    return _int8_reach(step, constants, weights)
+
+
+def _int8_reach(step: Step, constants: Constants, weights: Int) -> Int:
+    """|folded bias| + sum of |weight * input|: bounds every part of the sum, too."""
+    parts = np.abs(weights).sum(1) * INPUT_MAGNITUDE
+    return np.asarray(np.abs(folded_bias(step, constants, weights)) + parts)
+
+
 def bounded(step: Step, constants: Constants, weights: Int, limit: int) -> bool:
     """|folded bias| + sum of |weight * input| < limit for every input."""
-    reach = np.abs(folded_bias(step, constants, weights)) + np.abs(weights).sum(1) * INPUT_MAGNITUDE
-    return bool((reach < limit).all())
+    return bool((_int8_reach(step, constants, weights) < limit).all())
 
 
 def requantizable(step: Step, constants: Constants, weights: Int) -> bool:

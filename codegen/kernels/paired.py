@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgert.codegen.kernels.channel import INPUT_MAGNITUDE, Int, folded_bias, requant_words
+from edgert.codegen.kernels.channel import Int, channel_reach, folded_bias, requant_words
 from edgert.codegen.kernels.variant import Constants
 from edgert.codegen.program import Step
 
@@ -14,9 +14,12 @@ _TAP_ORDER = (0, 2, 1, 3)  # as SXTB16 takes four input bytes apart
 
 
 def separable(step: Step, constants: Constants, weights: Int) -> bool:
-    """|A| < 2^23 for the first channel of each pair, bias and all, whatever the input; [out_c, taps]."""
+    """|A| < 2^23 for the first channel of each pair, bias and all, whatever the input; [out_c, taps].
+
+    Only the whole sum counts: the kernels' sums wrap, so parts of it may be larger.
+    """
     first = weights[0::2]
-    reach = np.abs(first).sum(1) * INPUT_MAGNITUDE + np.abs(folded_bias(step, constants, weights))[0::2]
+    reach = channel_reach(step, constants, weights)[0::2]
     return bool((reach < _FIRST_LIMIT).all() and (first >= -127).all())  # 256 * -128 + b: no halfword
 
 
