@@ -68,24 +68,27 @@ def pointwise(step: Step) -> bool:
 
 
 def scalar_scratch_bytes(step: Step, pixels: int) -> int:
-    taps = int(np.prod(ints(step, "kernel_h", "kernel_w", "in_c")))
-    return 0 if pointwise(step) else pixels * taps
+    kernel_h, kernel_w, in_c, stride_w = ints(step, "kernel_h", "kernel_w", "in_c", "stride_w")
+    columns = (pixels - 1) * stride_w + (kernel_w - 1) * int(step.attrs["dilation_w"]) + 1
+    return 0 if pointwise(step) else kernel_h * columns * in_c
 
 
 def scalar_lead_bytes(step: Step, input_index: int, pixels: int) -> int | None:
-    """Windows are gathered before their block of pixels is written; pointwise, they are read meanwhile."""
+    """Lines are gathered before their block of pixels is written; pointwise, they are read meanwhile.
+
+    A row's last pixels, too few for a block, are blocks of their own.
+    """
+    out_w, out_c = ints(step, "out_w", "out_c")
     reads = window_reads(step)
-    whole = reads.size // pixels * pixels
-    blocks = reads[:whole].reshape(-1, pixels)
-    (out_c,) = ints(step, "out_c")
+    row = reads.size if pointwise(step) else out_w
+    in_row = np.arange(reads.size) % row
+    starts = (in_row % pixels == 0) | (in_row >= row // pixels * pixels)
+    first = np.flatnonzero(starts)
+    written = np.append(first[1:], reads.size) * out_c
+    still_needed = np.minimum.accumulate(reads[::-1])[::-1][first]
     if pointwise(step):
-        written = (
-            np.append(np.arange(pixels, whole + 1, pixels), np.arange(whole + 1, reads.size + 1)) * out_c
-        )
-        return int((written - np.append(blocks[:, 0], reads[whole:])).max())
-    lowest = np.full_like(blocks, reads.max())
-    lowest[:, 0] = blocks.min(1)
-    return lead(np.append(lowest.ravel(), reads[whole:]), out_c, read_bytes=1)
+        return int((written - still_needed).max())
+    return int((written[:-1] - still_needed[1:]).max(initial=0))
 
 
 def _scalar(pixels: int, channels: int, requires: frozenset[str] = frozenset()) -> Variant:

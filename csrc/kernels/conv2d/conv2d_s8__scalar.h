@@ -1,10 +1,11 @@
 /* conv2d_s8 without SIMD: `pixels` output pixels against `channels` output channels at a time, each sum in a
  * register, so that a loaded input serves `channels` multiply-accumulates and a loaded weight `pixels`.
- * Windows are first gathered side by side, border and all; a pointwise layer reads its input where it lies.
+ * The lines of input under neighbouring windows are first gathered, border and all; a pointwise layer reads its
+ * input where it lies.
  * Weights   int8 [out_c/channels][window][channels]; the channels left over follow in halves: 4, 2, 1
  * Requant   int32 [out_c][ERT_CHANNEL_WORDS]
- * Overlap   the windows of a block are read before it is written, pointwise: while; codegen/kernels/conv2d.py
- * Scratch   `pixels` windows, 0 if pointwise
+ * Overlap   the lines of a block are read before it is written, pointwise: while; codegen/kernels/conv2d.py
+ * Scratch   kernel_h lines, as long as the windows of a block reach; 0 if pointwise
  * Limits    groups = 1; pixels and channels 1, 2, 4; see include/ert_channel.h */
 #ifndef ERT_CONV2D_S8__SCALAR_H
 #define ERT_CONV2D_S8__SCALAR_H
@@ -14,10 +15,10 @@
 #include "include/ert_scalar.h"
 #include "kernels/conv2d/conv2d_s8.h"
 
-/* Where a block's inputs are: tap k of pixel p at x[k * tap_step + p * pixel_step]. */
+/* Neighbouring pixels, pixel_step inputs apart; x: the first tap of the first, lines line_step inputs apart. */
 typedef struct {
     const int8_t *x;
-    int32_t pixels, pixel_step, tap_step;
+    int32_t pixels, pixel_step, line_step;
 } ert_conv2d_s8__scalar_block_t;
 
 /* One tap of every pixel and channel of a tile. */
@@ -34,6 +35,18 @@ ERT_INLINE void ert_conv2d_s8__scalar_tap(
             sums[c][p] = ert_accumulate(sums[c][p], weight, inputs[p]);
         }
     }
+}
+
+/* Taps that lie side by side. Returns the weights of the next. */
+ERT_INLINE const int8_t *ert_conv2d_s8__scalar_run(
+    int32_t (*sums)[4], const int8_t *x, const int8_t *w, int32_t taps, const ert_conv2d_s8__scalar_block_t *b,
+    int32_t channels)
+{
+#pragma GCC unroll 4
+    for (int32_t k = 0; k < taps; k++, w += channels) {
+        ert_conv2d_s8__scalar_tap(sums, x + k, w, b->pixels, b->pixel_step, channels);
+    }
+    return w;
 }
 
 /* The sums leave their registers first: the loops that follow may then stay loops, and the code small. */
@@ -59,22 +72,21 @@ ERT_INLINE const int8_t *ert_conv2d_s8__scalar_tile(
     const ert_conv2d_s8__scalar_block_t *b, const int8_t *w, const int32_t *q, int8_t *y, int32_t channels,
     const ert_conv2d_s8_t *g)
 {
-    const int32_t taps = g->kernel_h * g->kernel_w * g->in_c;
-    const int8_t *x = b->x;
     int32_t sums[4][4];
     for (int32_t c = 0; c < channels; c++) {
         for (int32_t p = 0; p < b->pixels; p++) {
             sums[c][p] = q[c * ERT_CHANNEL_WORDS] >> 1;
         }
     }
-    int32_t k = 0;
-    for (; k + 2 <= taps; k += 2, x += 2 * b->tap_step, w += 2 * channels) {
-        ert_conv2d_s8__scalar_tap(sums, x, w, b->pixels, b->pixel_step, channels);
-        ert_conv2d_s8__scalar_tap(sums, x + b->tap_step, w + channels, b->pixels, b->pixel_step, channels);
-    }
-    if (k < taps) {
-        ert_conv2d_s8__scalar_tap(sums, x, w, b->pixels, b->pixel_step, channels);
-        w += channels;
+    const int8_t *line = b->x;
+    for (int32_t u = 0; u < g->kernel_h; u++, line += b->line_step) {
+        if (g->dilation_w == 1) {
+            w = ert_conv2d_s8__scalar_run(sums, line, w, g->kernel_w * g->in_c, b, channels);
+        } else {
+            for (int32_t v = 0; v < g->kernel_w; v++) {
+                w = ert_conv2d_s8__scalar_run(sums, line + v * g->dilation_w * g->in_c, w, g->in_c, b, channels);
+            }
+        }
     }
     ert_conv2d_s8__scalar_finish(sums, q, y, b->pixels, channels, g);
     return w;
@@ -97,73 +109,87 @@ ERT_INLINE void ert_conv2d_s8__scalar_block(
     }
 }
 
-/* The window with corner (r, q), every step-th byte of `to`. */
-ERT_INLINE void ert_conv2d_s8__scalar_gather(
-    int8_t *to, int32_t step, const int8_t *x, int32_t r, int32_t q, const ert_conv2d_s8_t *g)
+/* `columns` columns of row r from column q on, x_zero where there is no input. Returns the end. */
+ERT_INLINE int8_t *ert_conv2d_s8__scalar_line(
+    int8_t *to, const int8_t *x, int32_t r, int32_t q, int32_t columns, const ert_conv2d_s8_t *g)
 {
-    for (int32_t u = 0; u < g->kernel_h; u++, r += g->dilation_h) {
-        for (int32_t v = 0; v < g->kernel_w; v++, to += g->in_c * step) {
-            const int32_t column = q + v * g->dilation_w;
-            if (r < 0 || r >= g->in_h || column < 0 || column >= g->in_w) {
-                for (int32_t c = 0; c < g->in_c; c++) {
-                    to[c * step] = (int8_t)g->x_zero;
-                }
-            } else {
-                const int8_t *pixel = x + (r * g->in_w + column) * g->in_c;
-                for (int32_t c = 0; c < g->in_c; c++) {
-                    to[c * step] = pixel[c];
-                }
-            }
-        }
+    const int32_t first = r >= 0 && r < g->in_h ? ert_clamp(-q, 0, columns) : columns;
+    const int32_t last = ert_clamp(g->in_w - q, first, columns);
+    const int32_t from = (r * g->in_w + q) * g->in_c;
+    int32_t k = 0;
+    for (; k < first * g->in_c; k++) {
+        to[k] = (int8_t)g->x_zero;
     }
+#pragma GCC unroll 4
+    for (; k < last * g->in_c; k++) {
+        to[k] = x[from + k];
+    }
+    for (; k < columns * g->in_c; k++) {
+        to[k] = (int8_t)g->x_zero;
+    }
+    return to + columns * g->in_c;
 }
 
-/* Gathers `pixels` windows, from output pixel p on, and computes them. */
+/* `pixels` pixels of one row: their windows' lines, then all channels. r, q: the first window's corner. */
 ERT_INLINE void ert_conv2d_s8__scalar_windows(
-    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *q, int8_t *columns, int32_t p, int32_t pixels,
+    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *requant, int8_t *lines, int32_t r, int32_t q,
+    int32_t pixels, int32_t channels, const ert_conv2d_s8_t *g)
+{
+    const int32_t columns = (pixels - 1) * g->stride_w + (g->kernel_w - 1) * g->dilation_w + 1;
+    int8_t *to = lines;
+    for (int32_t u = 0; u < g->kernel_h; u++) {
+        to = ert_conv2d_s8__scalar_line(to, x, r + u * g->dilation_h, q, columns, g);
+    }
+    const ert_conv2d_s8__scalar_block_t block = {lines, pixels, g->stride_w * g->in_c, columns * g->in_c};
+    ert_conv2d_s8__scalar_block(&block, w, requant, y, channels, g);
+}
+
+/* One row of output; r: the first row of its windows. */
+ERT_INLINE void ert_conv2d_s8__scalar_row(
+    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *requant, int8_t *lines, int32_t r, int32_t pixels,
     int32_t channels, const ert_conv2d_s8_t *g)
 {
-    for (int32_t n = 0; n < pixels; n++) {
-        const int32_t i = (p + n) / g->out_w % g->out_h, j = (p + n) % g->out_w;
-        const int8_t *image = x + (p + n) / (g->out_w * g->out_h) * (g->in_h * g->in_w * g->in_c);
-        ert_conv2d_s8__scalar_gather(
-            columns + n, pixels, image, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, g);
+    int32_t j = 0;
+    for (; j + pixels <= g->out_w; j += pixels, y += pixels * g->out_c) {
+        const int32_t q = j * g->stride_w - g->pad_left;
+        ert_conv2d_s8__scalar_windows(x, y, w, requant, lines, r, q, pixels, channels, g);
     }
-    const ert_conv2d_s8__scalar_block_t block = {columns, pixels, 1, pixels};
-    ert_conv2d_s8__scalar_block(&block, w, q, y + p * g->out_c, channels, g);
+    for (; j < g->out_w; j++, y += g->out_c) {
+        const int32_t q = j * g->stride_w - g->pad_left;
+        ert_conv2d_s8__scalar_windows(x, y, w, requant, lines, r, q, 1, channels, g);
+    }
 }
 
 /* A kernel of 1x1 that meets every input once. */
 ERT_INLINE void ert_conv2d_s8__scalar_pointwise(
-    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *q, int32_t p, int32_t pixels, int32_t channels,
+    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *requant, int32_t pixels, int32_t channels,
     const ert_conv2d_s8_t *g)
 {
-    const ert_conv2d_s8__scalar_block_t block = {x + p * g->in_c, pixels, g->in_c, 1};
-    ert_conv2d_s8__scalar_block(&block, w, q, y + p * g->out_c, channels, g);
+    const int32_t all = g->batch * g->out_h * g->out_w;
+    int32_t p = 0;
+    for (; p + pixels <= all; p += pixels) {
+        const ert_conv2d_s8__scalar_block_t block = {x + p * g->in_c, pixels, g->in_c, 0};
+        ert_conv2d_s8__scalar_block(&block, w, requant, y + p * g->out_c, channels, g);
+    }
+    for (; p < all; p++) {
+        const ert_conv2d_s8__scalar_block_t block = {x + p * g->in_c, 1, g->in_c, 0};
+        ert_conv2d_s8__scalar_block(&block, w, requant, y + p * g->out_c, channels, g);
+    }
 }
 
 ERT_INLINE void ert_conv2d_s8__scalar(
     const int8_t *x, int8_t *y, const int8_t *weights, const int32_t *requant, uint8_t *scratch,
     const ert_conv2d_s8_t *g, int32_t pixels, int32_t channels)
 {
-    int8_t *const columns = (int8_t *)scratch;
-    const int32_t all = g->batch * g->out_h * g->out_w;
-    const int pointwise = g->kernel_h == 1 && g->kernel_w == 1 && g->pad_top == 0 && g->pad_left == 0 &&
-                          g->in_h == g->out_h && g->in_w == g->out_w;
-    int32_t p = 0;
-    if (pointwise) {
-        for (; p + pixels <= all; p += pixels) {
-            ert_conv2d_s8__scalar_pointwise(x, y, weights, requant, p, pixels, channels, g);
-        }
-        for (; p < all; p++) {
-            ert_conv2d_s8__scalar_pointwise(x, y, weights, requant, p, 1, channels, g);
-        }
-    } else {
-        for (; p + pixels <= all; p += pixels) {
-            ert_conv2d_s8__scalar_windows(x, y, weights, requant, columns, p, pixels, channels, g);
-        }
-        for (; p < all; p++) {
-            ert_conv2d_s8__scalar_windows(x, y, weights, requant, columns, p, 1, channels, g);
+    if (g->kernel_h == 1 && g->kernel_w == 1 && g->pad_top == 0 && g->pad_left == 0 && g->in_h == g->out_h &&
+        g->in_w == g->out_w) {
+        ert_conv2d_s8__scalar_pointwise(x, y, weights, requant, pixels, channels, g);
+        return;
+    }
+    for (int32_t b = 0; b < g->batch; b++, x += g->in_h * g->in_w * g->in_c) {
+        for (int32_t i = 0; i < g->out_h; i++, y += g->out_w * g->out_c) {
+            const int32_t r = i * g->stride_h - g->pad_top;
+            ert_conv2d_s8__scalar_row(x, y, weights, requant, (int8_t *)scratch, r, pixels, channels, g);
         }
     }
 }

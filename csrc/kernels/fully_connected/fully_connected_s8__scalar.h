@@ -11,32 +11,21 @@
 #include "include/ert_scalar.h"
 #include "kernels/fully_connected/fully_connected_s8.h"
 
-/* `inputs` inputs into `outputs` sums. */
-ERT_INLINE void ert_fully_connected_s8__scalar_taps(
-    int32_t *sums, const int8_t *x, const int8_t *w, int32_t inputs, int32_t outputs)
-{
-    for (int32_t k = 0; k < inputs; k++, w += outputs) {
-        const int32_t input = x[k];
-        for (int32_t n = 0; n < outputs; n++) {
-            sums[n] = ert_accumulate(sums[n], input, w[n]);
-        }
-    }
-}
-
 /* `outputs` outputs of one row. Returns the weights of the next. */
 ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_tile(
     const int8_t *x, int8_t *y, const int8_t *w, const int32_t *q, int32_t outputs,
     const ert_fully_connected_s8_t *g)
 {
-    int32_t sums[8], k = 0;
+    int32_t sums[8];
     for (int32_t n = 0; n < outputs; n++) {
         sums[n] = q[n * ERT_CHANNEL_WORDS] >> 1;
     }
-    for (; k + 8 <= g->in_c; k += 8, w += 8 * outputs) {
-        ert_fully_connected_s8__scalar_taps(sums, x + k, w, 8, outputs);
-    }
-    for (; k < g->in_c; k++, w += outputs) {
-        ert_fully_connected_s8__scalar_taps(sums, x + k, w, 1, outputs);
+#pragma GCC unroll 8
+    for (int32_t k = 0; k < g->in_c; k++, w += outputs) {
+        const int32_t input = x[k];
+        for (int32_t n = 0; n < outputs; n++) {
+            sums[n] = ert_accumulate(sums[n], input, w[n]);
+        }
     }
     int32_t done[8]; /* out of their registers, so that the loop that follows may stay one */
     for (int32_t n = 0; n < outputs; n++) {
