@@ -38,6 +38,12 @@ def step(op: str, **attrs: int | float) -> Step:
     return made
 
 
+def variants(step: Step, constants: Mapping[str, Array] | None = None) -> list[str]:
+    """The labels of every variant that can do this Step, whatever the target."""
+    fitting = (v for v in VARIANTS if v.contract == step.op and v.supports(step, constants or {}))
+    return [v.label for v in fitting]
+
+
 def call(
     step: Step,
     inputs: Sequence[Array],

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from caller import Array, call, call_overlapping, step
+from caller import Array, call, call_overlapping, step, variants
 from tflite_builder import Op, T, build, reference
 
 from edgert.codegen import quantize_math as qm
@@ -90,13 +90,15 @@ def test_shapes(kind: str, case: int, shapes: tuple[Shape, Shape]) -> None:
     for params in PARAMS[:6]:
         layer = make_step(kind, shapes, y_shape, params, "NONE")
         expected = interpreter(kind, inputs, y_shape, params, "NONE")
-        np.testing.assert_array_equal(call(layer, inputs, y_shape, "int8"), expected, f"{params=}")
-        for index in (0, 1):
-            overlapping = call_overlapping(layer, inputs, y_shape, "int8", index=index)
-            if inputs[index].shape != y_shape:
-                assert overlapping is None
-            else:
-                np.testing.assert_array_equal(overlapping, expected)
+        for variant in variants(layer):
+            y = call(layer, inputs, y_shape, "int8", variant=variant)
+            np.testing.assert_array_equal(y, expected, f"{variant} {params=}")
+            for index in (0, 1):
+                over = call_overlapping(layer, inputs, y_shape, "int8", index=index, variant=variant)
+                if inputs[index].shape != y_shape:
+                    assert over is None
+                else:
+                    np.testing.assert_array_equal(over, expected, variant)
 
 
 @pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
@@ -108,4 +110,6 @@ def test_every_pair_of_bytes(kind: str, activation: str) -> None:
     for params in PARAMS:
         layer = make_step(kind, shapes, shapes[0], params, activation)
         expected = interpreter(kind, inputs, shapes[0], params, activation)
-        np.testing.assert_array_equal(call(layer, inputs, shapes[0], "int8"), expected, f"{params=}")
+        for variant in variants(layer):
+            y = call(layer, inputs, shapes[0], "int8", variant=variant)
+            np.testing.assert_array_equal(y, expected, f"{variant} {params=}")
