@@ -89,7 +89,7 @@ def _reasons(step: Step, known: Analysis, keep: Mapping[str, Mask]) -> Iterator[
         others = fixed & (y.lo != common)
         if others.any():
             span = f"{y.lo[others].min()} to {y.lo[others].max()}"
-            yield _constant(f"the output is one value for every input ({span})", others, sums)
+            yield _constant(f"each output is a constant of its own ({span})", others, sums)
     unread = gone & ~fixed
     if unread.any():
         yield f"{int(unread.sum())}: nothing depends on them (weights of zero, or readers removed)"

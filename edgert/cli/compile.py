@@ -8,6 +8,7 @@ from pathlib import Path
 from edgert.artifact import check_replaceable
 from edgert.cli.console import add_json, emit, emit_json, say
 from edgert.cli.models import add_compile_options, compile_model
+from edgert.report.proven import explanation
 from edgert.report.verdict import verdict
 
 
@@ -20,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", "-t", metavar="T", help="CPU id: C only (edgert targets)")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write the C folder here")
+    parser.add_argument(
+        "--why",
+        action="store_true",
+        help="also list the channels and clamps left out, and why none is missed",
+    )
     add_compile_options(parser)
     add_json(parser)
 
@@ -34,6 +40,8 @@ def main(args: argparse.Namespace) -> int:
         emit_json(artifact.report)
     else:
         emit(verdict(artifact.report))
+        if args.why:
+            emit(f"\n{explanation(artifact.report)}")
     if args.output:
         say(f"edgert: wrote {args.output}/ (model.c, model.h, example_main.c, CMakeLists.txt, report.json)")
     return 0

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edgert.report.profile import cost
+from edgert.report.proven import html_section
 from edgert.report.tables import label, number, percent
 from edgert.report.verdict import arena_words
 
@@ -35,6 +36,7 @@ def profile_page(report: Mapping[str, Any], profile: Profile) -> str:
             _summary(report, profile),
             "<h2>Layers</h2>",
             _layers(profile),
+            html_section(report),
             "<h2>Arena</h2>",
             f"<p>{escape(arena_words(report))}. Across: layers in order. Down: addresses in the arena.</p>",
             _arena_map(report.get("buffers", []), len(report["layers"]), report["arena_bytes"]),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgert.board import Board, load_board
+from edgert.report.proven import brief
 from edgert.report.tables import Column, label, number, percent, shape, text
 
 Report = Mapping[str, Any]
@@ -20,7 +21,7 @@ def summary(report: Report) -> str:
     """The verdict without the layers: RAM, arena, flash, work."""
     board = load_board(report["board"]) if report["board"] else None
     memory = [*_ram(report, board), *_flash(report, board)]
-    return "\n".join([_headline(report, board), *memory, _work(report), *_removed(report)])
+    return "\n".join([_headline(report, board), *memory, _work(report), *brief(report)])
 
 
 def layer_table(report: Report) -> str:
@@ -71,13 +72,6 @@ def _flash(report: Report, board: Board | None) -> list[str]:
     if report["flash_bytes"] is not None and board is not None and board.flash_bytes:
         lines.append(f"  flash  {_share(report['flash_bytes'], board.flash_bytes)}")
     return [*lines, f"         {', '.join(_flash_parts(report))}"]
-
-
-def _removed(report: Report) -> list[str]:
-    channels = sum(removal["removed"] for removal in report["removed_channels"])
-    if not channels:
-        return []
-    return [f"  pruned {channels:,} channels that no input can change; every output keeps its bytes"]
 
 
 def _flash_parts(report: Report) -> list[str]:
