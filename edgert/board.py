@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,10 +30,26 @@ class Region:
 
 
 @dataclass(frozen=True)
+class FlashTiming:
+    """What a read of flash costs beyond the core's own cycles: wait_states, unless it is in a cache.
+
+    read_bytes: width of one flash read, which a miss brings in. Caches: fully associative, least recently
+    used; at least one read, which is the flash's output register.
+    """
+
+    source: str
+    wait_states: int
+    read_bytes: int
+    instruction_cache_bytes: int
+    data_cache_bytes: int
+
+
+@dataclass(frozen=True)
 class Board:
     """flash, ram and clock_hz are None for the host.
 
     verified: "hardware", "emulated" or "linked" - how far anyone has seen it work.
+    flash_timing: None where flash answers at once, or nobody has said how it answers.
     """
 
     id: str
@@ -45,6 +61,7 @@ class Board:
     clock_hz: int | None
     flash: Region | None
     ram: Region | None
+    flash_timing: FlashTiming | None = None
 
     @property
     def flash_bytes(self) -> int | None:
@@ -84,6 +101,7 @@ def load_board(board_id: str) -> Board:
         clock_hz=table.get("clock_hz"),
         flash=_region(memory, "flash", where),
         ram=_region(memory, "ram", where),
+        flash_timing=_flash_timing(memory, where),
     )
     _check(board, board_id, where)
     return board
@@ -92,8 +110,18 @@ def load_board(board_id: str) -> Board:
 def _region(memory: dict[str, Any], name: str, where: str) -> Region | None:
     if name not in memory:
         return None
-    descriptor.check_keys(memory[name], ("start", "end"), (), f"{where} [memory.{name}]")
+    optional = ("timing",) if name == "flash" else ()
+    descriptor.check_keys(memory[name], ("start", "end"), optional, f"{where} [memory.{name}]")
     return Region(int(memory[name]["start"]), int(memory[name]["end"]))
+
+
+def _flash_timing(memory: dict[str, Any], where: str) -> FlashTiming | None:
+    table = memory.get("flash", {}).get("timing")
+    if table is None:
+        return None
+    keys = tuple(field.name for field in fields(FlashTiming))
+    descriptor.check_keys(table, keys, (), f"{where} [memory.flash.timing]")
+    return FlashTiming(**table)
 
 
 def _check(board: Board, board_id: str, where: str) -> None:
@@ -109,7 +137,15 @@ def _check(board: Board, board_id: str, where: str) -> None:
         or board.ram is None
         or board.flash.end <= board.ram.start
         or board.ram.end <= board.flash.start,
+        "wait states are 0 or more, read_bytes a power of 2, and each cache holds a read": board.flash_timing
+        is None
+        or _is_plausible(board.flash_timing),
     }
     for rule, holds in rules.items():
         if not holds:
             raise DescriptorError(rule, where=where)
+
+
+def _is_plausible(timing: FlashTiming) -> bool:
+    smallest = min(timing.instruction_cache_bytes, timing.data_cache_bytes)
+    return timing.wait_states >= 0 and timing.read_bytes.bit_count() == 1 and smallest >= timing.read_bytes

@@ -12,8 +12,10 @@ from edgert.errors import DescriptorError
 _REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
 _OPTIONAL = ("emulator", "timing")
 _TIMING_CLASSES = frozenset({
-    "default", "load", "load_next", "store", "load_many_base", "load_many_each", "branch_taken", "multiply",
-    "multiply_long", "divide", "float_fused", "float_divide", "call",
+    "default", "load", "load_next", "store", "store_indexed", "store_next", "address_stall", "load_many_base",
+    "load_many_each", "pop_return", "branch_taken", "table_branch", "call", "multiply", "multiply_accumulate",
+    "multiply_long", "multiply_long_accumulate", "divide", "float_load", "float_store", "float_fused",
+    "float_divide",
 })  # fmt: skip
 
 
@@ -21,10 +23,12 @@ _TIMING_CLASSES = frozenset({
 class Timing:
     """Modelled cycles of one core, per instruction class; source says where they are from.
 
-    cycles: class -> cycles. Classes: default, load (first of a run), load_next (further loads of a run),
-    store, load_many_base + load_many_each (LDM, POP, STM, PUSH), branch_taken (added to default),
-    multiply, multiply_long, divide, float_fused (multiply-accumulate), float_divide (and square root),
-    call (added to default, beside branch_taken).
+    cycles: class -> cycles. Classes: default; load, store, store_indexed (by a register); load_next and
+    store_next (right after a load, another address); address_stall (added where the instruction before
+    computed the address); load_many_base + load_many_each (LDM, POP, STM, PUSH, LDRD, STRD); pop_return
+    (added to a POP of the pc), call (added to default), both beside branch_taken, which every taken branch
+    adds; table_branch (TBB, TBH); multiply, multiply_accumulate, multiply_long, multiply_long_accumulate;
+    divide; float_load, float_store, float_fused (multiply-accumulate), float_divide (and square root).
     """
 
     source: str

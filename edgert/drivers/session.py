@@ -20,7 +20,10 @@ DISPATCH = "(dispatch)"
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """One layer's cost. instructions: counted exactly; cycles: as Profile.cycles_kind says. None: unknown."""
+    """One layer's cost. instructions: counted exactly; cycles: as Profile.cycles_kind says. None: unknown.
+
+    wait_cycles: how many of the cycles are waits for flash.
+    """
 
     name: str
     op: str
@@ -28,6 +31,7 @@ class LayerProfile:
     macs: int
     instructions: int | None
     cycles: int | None
+    wait_cycles: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,19 @@ class Profile:
     """One run. The layers add up to the totals; the row "(dispatch)" is the code between layers.
 
     cycles_kind: "modelled" (edgert/drivers/timing.py). stack_bytes: the deepest that the stack went,
-    found by painting. clock_hz: the board's.
+    found by painting. clock_hz: the board's. wait_states: of its flash, as modelled; None: not modelled.
     """
 
     layers: tuple[LayerProfile, ...]
     cycles_kind: str
     stack_bytes: int | None
     clock_hz: int | None
+    wait_states: int | None = None
+
+    @property
+    def wait_cycles(self) -> int:
+        """How many of the cycles are waits for flash."""
+        return sum(layer.wait_cycles for layer in self.layers)
 
     @property
     def instructions(self) -> int | None:
@@ -67,6 +77,8 @@ class Profile:
             "instructions": self.instructions,
             "cycles": self.cycles,
             "cycles_kind": self.cycles_kind,
+            "wait_states": self.wait_states,
+            "wait_cycles": self.wait_cycles,
             "milliseconds": self.milliseconds,
             "clock_hz": self.clock_hz,
             "stack_bytes": self.stack_bytes,

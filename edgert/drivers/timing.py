@@ -1,28 +1,42 @@
-"""Modelled cycles of a basic block: one static cost per instruction class, from the target's [timing] table.
+"""Modelled cycles of a basic block: the target's [timing] table and the rules of an in-order pipeline.
 
-The model, for cores that issue in order: every instruction costs its class; a load right after a load
-costs `load_next` (the pipelined runs of the Cortex-M3 and M4); load and store multiple cost a base and
-so much per register; a taken branch adds `branch_taken` when it is taken. Memory answers at once: no
-wait states, no caches, no bus contention. Sources: the `source` of each table in targets/*.toml.
+An instruction costs its class. Three rules look one instruction back, within the block: a load or store
+right after a load shares its cycle (`load_next`, `store_next`) unless its address is what was loaded, and
+an address that the instruction before computed costs `address_stall`. A branch costs `branch_taken` more
+when it is taken. What flash makes the core wait: edgert/drivers/flash.py. Sources, limits: docs/timing.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edgert.target import Target, Timing
 
-_PAIRS = ("ldrd", "strd")
-_FLOAT_LONG = {
-    "vmla": "float_fused", "vmls": "float_fused", "vfma": "float_fused", "vfms": "float_fused",
-    "vdiv": "float_divide", "vsqrt": "float_divide",
-}  # fmt: skip
-_MULTIPLE = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
-_LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlald", "smlsld")
-_MULTIPLY = ("mul", "mla", "mls", "smla", "smul", "smml", "smmul", "smmls", "smuad", "smusd", "smlsd")
+_ARM_CLASSES: tuple[tuple[str, str], ...] = (
+    ("ldrd strd ldm stm push pop vldm vstm vpush vpop", "many"),
+    ("vldr", "float_load"),
+    ("vstr", "float_store"),
+    ("ldr", "load"),
+    ("str", "store"),
+    ("tbb tbh", "table_branch"),
+    ("sdiv udiv", "divide"),
+    ("vmla vmls vfma vfms vnmla vnmls vfnma vfnms", "float_fused"),
+    ("vdiv vsqrt", "float_divide"),
+    ("smlal umlal umaal smlsld", "multiply_long_accumulate"),
+    ("smull umull", "multiply_long"),
+    ("mla mls smla smlsd smmla smmls", "multiply_accumulate"),
+    ("mul smul smmul smuad smusd", "multiply"),
+)  # prefixes, as conditions and widths follow; the first line that fits counts
+_PREFIXES = tuple((tuple(prefixes.split()), name) for prefixes, name in _ARM_CLASSES)
+_MEMORY = frozenset({"load", "store", "float_load", "float_store", "many"})
+_NO_RESULT = ("cmp", "cmn", "tst", "teq", "cb", "tbb", "tbh", "bx", "blx")
 _RV_LOADS = frozenset({"lb", "lh", "lw", "lbu", "lhu", "c.lw", "c.lwsp"})
 _RV_STORES = frozenset({"sb", "sh", "sw", "c.sw", "c.swsp"})
+_REGISTER = re.compile(r"\b(?:r\d+|s[lbp]|fp|ip|lr|pc)\b")
+_ADDRESS = re.compile(r"\[([^\]]*)\]|^([^{\[]*)\{")  # in brackets, or before the list of registers
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,18 @@ class BlockCost:
     cycles: float
 
 
+class _Before(NamedTuple):
+    """The instruction before: its class and the registers it wrote."""
+
+    kind: str
+    written: frozenset[str]
+
+
+_NOTHING = _Before("default", frozenset())
+
+
 class CostModel:
-    """Costs blocks of machine code for one target."""
+    """Costs blocks of machine code for one target, flash answering at once."""
 
     def __init__(self, target: Target) -> None:
         import capstone
@@ -56,24 +80,33 @@ class CostModel:
         return self._timing.cycles["branch_taken"]
 
     def cost(self, code: bytes, address: int) -> BlockCost:
-        cycles, after_load = 0.0, False
-        decoded = list(self._decoder.disasm_lite(code, address))
-        for _, _, mnemonic, operands in decoded:
+        cycles, before = 0.0, _NOTHING
+        for _, _, mnemonic, operands in self._decoder.disasm_lite(code, address):
             kind = self.classify(mnemonic)
-            each = self._timing.cycles
-            if kind == "many":
-                count = 2 if mnemonic.startswith(_PAIRS) else _registers(operands)
-                cycles += each["load_many_base"] + each["load_many_each"] * count
-            elif kind == "load" and after_load:
-                cycles += each["load_next"]
-            else:
-                cycles += each["default"] + each["call"] if kind == "call" else each[kind]
-            after_load = kind == "load"
+            cycles += self._cycles(kind, mnemonic, operands, before)
+            before = _Before(kind, _written(kind, mnemonic, operands))
         return BlockCost(count_instructions(code, riscv=self._riscv), cycles)
 
     def classify(self, mnemonic: str) -> str:
-        """The timing class of an instruction; "many" for load and store multiple."""
+        """The timing class of an instruction; "many" for load and store multiple, pairs among them."""
         return _riscv_class(mnemonic) if self._riscv else _arm_class(mnemonic)
+
+    def _cycles(self, kind: str, mnemonic: str, operands: str, before: _Before) -> float:
+        each = self._timing.cycles
+        if kind == "call":
+            return each["default"] + each["call"]
+        if kind not in _MEMORY:
+            return each[kind]
+        address = _address(mnemonic, operands)
+        depends = not before.written.isdisjoint(address)
+        stall = each["address_stall"] if depends and before.kind not in _MEMORY else 0
+        if kind == "many":
+            back = each["pop_return"] if mnemonic.startswith("pop") and "pc" in operands else 0
+            count = _registers(mnemonic, operands)
+            return stall + each["load_many_base"] + each["load_many_each"] * count + back
+        if before.kind == "load" and not depends and kind in ("load", "store"):
+            return each[f"{kind}_next"]
+        return stall + each["store_indexed" if kind == "store" and len(address) > 1 else kind]
 
 
 def count_instructions(code: bytes, *, riscv: bool) -> int:
@@ -92,21 +125,9 @@ def count_instructions(code: bytes, *, riscv: bool) -> int:
 
 
 def _arm_class(mnemonic: str) -> str:
-    if mnemonic.startswith((*_MULTIPLE, *_PAIRS)):
-        return "many"
-    if mnemonic.startswith(("ldr", "vldr")):
-        return "load"
-    if mnemonic.startswith(("str", "vstr")):
-        return "store"
-    if mnemonic in ("bl", "blx"):
+    if mnemonic == "bl":  # `ble` and its like are plain branches
         return "call"
-    if mnemonic.startswith(("sdiv", "udiv")):
-        return "divide"
-    if mnemonic[:4] in _FLOAT_LONG or mnemonic[:5] in _FLOAT_LONG:
-        return _FLOAT_LONG.get(mnemonic[:4]) or _FLOAT_LONG[mnemonic[:5]]
-    if mnemonic.startswith(_LONG):
-        return "multiply_long"
-    return "multiply" if mnemonic.startswith(_MULTIPLY) else "default"
+    return next((name for prefixes, name in _PREFIXES if mnemonic.startswith(prefixes)), "default")
 
 
 def _riscv_class(mnemonic: str) -> str:
@@ -121,9 +142,30 @@ def _riscv_class(mnemonic: str) -> str:
     return "call" if mnemonic in ("jal", "jalr", "c.jal", "c.jalr") else "default"
 
 
-def _registers(operands: str) -> int:
-    """How many registers `r0!, {r1, r2, r3-r5}` names."""
-    inside: Sequence[str] = operands[operands.find("{") + 1 : operands.find("}")].split(",")
+def _address(mnemonic: str, operands: str) -> list[str]:
+    """The registers an Arm load or store computes its address from."""
+    if mnemonic.startswith(("push", "pop", "vpush", "vpop")):
+        return ["sp"]
+    found = _ADDRESS.search(operands)
+    return _REGISTER.findall(found[1] or found[2] or "") if found else []
+
+
+def _written(kind: str, mnemonic: str, operands: str) -> frozenset[str]:
+    """The registers that an Arm instruction other than a store or a load multiple writes its result to.
+
+    A base that a load or store counts up is not among them: it is ready for the next address.
+    """
+    if kind == "load" or (kind not in _MEMORY and not mnemonic.startswith(_NO_RESULT)):
+        results: Iterable[str] = operands.split(",")[: 2 if kind.startswith("multiply_long") else 1]
+        return frozenset(name.strip() for name in results)
+    return frozenset()
+
+
+def _registers(mnemonic: str, operands: str) -> int:
+    """How many registers `r0!, {r1, r2, r3-r5}` names; a pair has two."""
+    if mnemonic.startswith(("ldrd", "strd")):
+        return 2
+    inside = operands[operands.find("{") + 1 : operands.find("}")].split(",")
     return sum(_span(item.strip()) for item in inside)
 
 

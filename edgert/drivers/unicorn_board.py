@@ -6,7 +6,8 @@ layers are found by the symbols of their functions, instructions by the basic bl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from unicorn import arm_const, riscv_const
 
 from edgert.board import Board
 from edgert.drivers.elf import Elf
+from edgert.drivers.flash import Flash
 from edgert.drivers.session import (
     DISPATCH,
     Array,
@@ -63,10 +65,14 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Sessi
 
 @dataclass
 class _Trace:
-    """What the block hook saw. Key of blocks: (layer, address, size); taken: layer -> taken branches."""
+    """What the hooks saw. Key of blocks: (layer, address, size).
+
+    taken: layer -> taken branches; waited: layer -> cycles that reads of flash waited.
+    """
 
     blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    taken: dict[int, int] = field(default_factory=dict)
+    taken: Counter[int] = field(default_factory=Counter)
+    waited: Counter[int] = field(default_factory=Counter)
     layer: int = -1
     expected: int = 0
 
@@ -158,26 +164,47 @@ class UnicornSession(Session):
 
     def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile:
         trace = _Trace()
+        flash = self._flash()
+        self._paint()
+        hooks = [self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block_hook(trace, flash))]
+        if flash:
+            region = flash.region
+            on_read = _read_hook(trace, flash)
+            hooks.append(
+                self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, on_read, begin=region.start, end=region.end - 1)
+            )
+        self._uc.ctl_flush_tb()  # code translated before the hooks were there does not call them
+        try:
+            self._run(inputs, timeout_s)
+        finally:
+            for hook in hooks:
+                self._uc.hook_del(hook)
+            self._uc.ctl_flush_tb()
+        return self._summary(trace)
+
+    def _flash(self) -> Flash | None:
+        """The flash to simulate, its caches empty; None where no read of it waits."""
+        timing = self._board.flash_timing
+        if timing is None or timing.wait_states == 0:
+            return None
+        assert self._board.flash is not None
+        return Flash(self._board.flash, timing)
+
+    def _block_hook(self, trace: _Trace, flash: Flash | None) -> Callable[..., None]:
         entries = {self._elf.symbols[layer["symbol"]] & ~1: layer["index"] for layer in self.report["layers"]}
         invoke = self._function(f"{self.report['name']}_invoke")
 
         def on_block(_uc: object, address: int, size: int, _data: object) -> None:
             if address != trace.expected:
-                trace.taken[trace.layer] = trace.taken.get(trace.layer, 0) + 1
+                trace.taken[trace.layer] += 1
             trace.layer = entries.get(address, -1 if invoke[0] <= address < invoke[1] else trace.layer)
             key = (trace.layer, address, size)
             trace.blocks[key] = trace.blocks.get(key, 0) + 1
             trace.expected = address + size
+            if flash and (waits := flash.fetch(address, size)):
+                trace.waited[trace.layer] += waits
 
-        self._paint()
-        hook = self._uc.hook_add(unicorn.UC_HOOK_BLOCK, on_block)
-        self._uc.ctl_flush_tb()  # code translated before the hook was there does not call it
-        try:
-            self._run(inputs, timeout_s)
-        finally:
-            self._uc.hook_del(hook)
-            self._uc.ctl_flush_tb()
-        return self._summary(trace)
+        return on_block
 
     def _function(self, name: str) -> tuple[int, int]:
         start = self._elf.symbols[name] & ~1
@@ -197,12 +224,15 @@ class UnicornSession(Session):
         for (layer, address, size), times in trace.blocks.items():
             instructions[layer] += times * costs[address, size].instructions
             cycles[layer] += times * costs[address, size].cycles
-        for layer, times in trace.taken.items():
-            cycles[layer] += times * model.branch_taken
+        for layer in layers:
+            cycles[layer] += trace.taken[layer] * model.branch_taken + trace.waited[layer]
         rows = tuple(
-            LayerProfile(*what, instructions[layer], round(cycles[layer])) for layer, what in layers.items()
+            LayerProfile(*what, instructions[layer], round(cycles[layer]), trace.waited[layer])
+            for layer, what in layers.items()
         )
-        return Profile(rows, "modelled", self._stack_bytes(), self._board.clock_hz)
+        timing = self._board.flash_timing
+        wait_states = timing.wait_states if timing else None
+        return Profile(rows, "modelled", self._stack_bytes(), self._board.clock_hz, wait_states)
 
     def _paint(self) -> None:
         limit, sp = self._elf.symbols["ert_stack_limit"], self._uc.reg_read(self._regs.sp)
@@ -248,6 +278,14 @@ class UnicornSession(Session):
             f"{function.name if function else 'outside the firmware'} {self._elf.line_at(pc)}".strip()
         )
         return ", ".join([*parts, f"pc {pc:#010x}"])
+
+
+def _read_hook(trace: _Trace, flash: Flash) -> Callable[..., None]:
+    def on_read(_uc: object, _access: int, address: int, size: int, _value: int, _data: object) -> None:
+        if waits := flash.read(address, size):
+            trace.waited[trace.layer] += waits
+
+    return on_read
 
 
 def _core(target: Target) -> unicorn.Uc:

@@ -52,11 +52,21 @@ def _headline(report: Mapping[str, Any], profile: Profile, board: str | None) ->
             f" = {profile.milliseconds:.2f} ms at {profile.clock_hz / 1e6:g} MHz" if profile.clock_hz else ""
         )
         lines.append(f"  cycles        {number(profile.cycles)}{per_mac}, {profile.cycles_kind}{clock}")
+        lines.append(f"  wait states   {_waits(profile)}")
     stack = f", stack {number(profile.stack_bytes)} bytes" if profile.stack_bytes is not None else ""
     lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
     if report["flash_bytes"]:
         lines.append(f"  flash         {report['flash_bytes']:,} bytes, the whole firmware")
     return "\n".join(lines)
+
+
+def _waits(profile: Profile) -> str:
+    if profile.wait_states is None:
+        return "not modelled: flash answers at once"
+    if profile.wait_states == 0:
+        return "0, as the board's memory"
+    waited = f"{number(profile.wait_cycles)} cycles, {percent(profile.wait_cycles, profile.cycles or 0)}"
+    return f"{profile.wait_states} for each flash read that misses its cache: {waited}"
 
 
 def cost_per_mac(profile: Profile, macs: int) -> str:
