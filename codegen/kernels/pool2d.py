@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edgert.codegen.kernels.overlap import image_positions, ints, lead
-from edgert.codegen.kernels.variant import Variant
+from edgert.codegen.kernels.variant import Constants, Variant, always
 from edgert.codegen.program import Step
 
 
@@ -20,7 +22,26 @@ def lead_bytes(step: Step, input_index: int) -> int | None:
     return lead(image_positions(batch, in_h, in_w, channels, rows, columns))
 
 
+def sums_fit(step: Step, constants: Constants) -> bool:
+    """A window's sum in 16 bits."""
+    kernel_h, kernel_w = ints(step, "kernel_h", "kernel_w")
+    return kernel_h * kernel_w <= 255
+
+
+def _dsp(contract: str, supports: Callable[[Step, Constants], bool]) -> Variant:
+    return Variant(
+        contract,
+        "dsp",
+        "kernels/pool2d/pool2d_s8__dsp.h",
+        requires=frozenset({"arm-dsp"}),
+        supports=supports,
+        lead_bytes=lead_bytes,
+    )
+
+
 VARIANTS = (
+    _dsp("max_pool2d_s8", always),
+    _dsp("avg_pool2d_s8", sums_fit),
     Variant("max_pool2d_s8", "ref", "kernels/pool2d/max_pool2d_s8.h", lead_bytes=lead_bytes),
     Variant("avg_pool2d_s8", "ref", "kernels/pool2d/avg_pool2d_s8.h", lead_bytes=lead_bytes),
 )

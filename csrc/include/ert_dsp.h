@@ -100,6 +100,40 @@ ERT_INLINE uint32_t ert_sxtb16_odd(uint32_t bytes)
     return ert_sxtb16(bytes >> 8 | bytes << 24);
 }
 
+/* the lanes of a + bytes 0 and 2, sign-extended; each lane modulo 2^16 */
+ERT_INLINE uint32_t ert_sxtab16(uint32_t a, uint32_t bytes)
+{
+#if defined(__ARM_FEATURE_DSP)
+    return (uint32_t)__builtin_arm_sxtab16((int32_t)a, (int32_t)bytes);
+#else
+    const uint32_t b = ert_sxtb16(bytes);
+    return ((a + b) & 0xFFFFu) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+#endif
+}
+
+/* the lanes of a + bytes 1 and 3, sign-extended */
+ERT_INLINE uint32_t ert_sxtab16_odd(uint32_t a, uint32_t bytes)
+{
+    return ert_sxtab16(a, bytes >> 8 | bytes << 24);
+}
+
+/* the larger of each two signed bytes */
+ERT_INLINE uint32_t ert_max8(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t larger;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
+    return larger;
+#else
+    uint32_t larger = 0;
+    for (int32_t shift = 0; shift < 32; shift += 8) {
+        const uint32_t from = (int8_t)(a >> shift & 0xFFu) > (int8_t)(b >> shift & 0xFFu) ? a : b;
+        larger |= from & (uint32_t)0xFFu << shift;
+    }
+    return larger;
+#endif
+}
+
 /* the low lane of a, then the low lane of b */
 ERT_INLINE uint32_t ert_pack_low(uint32_t a, uint32_t b)
 {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from caller import Array, call, call_overlapping, step
+from caller import Array, call, call_overlapping, step, variants
 from tflite_builder import Op, T, build, reference
 
 from edgert.codegen import quantize_math as qm
@@ -80,19 +80,22 @@ def test_pool(kind: str, case: Pool, fused: str) -> None:
         extra = {"count_include_pad": 0, "x_zero": zero} if kind == "AVERAGE_POOL_2D" else {}
         layer = step(OPERATORS[kind], **attrs(case, y_range), **extra)
         expected = interpreter(kind, case, x, y_shape, zero, fused)
-        np.testing.assert_array_equal(call(layer, [x], y_shape, "int8"), expected)
-        np.testing.assert_array_equal(call_overlapping(layer, [x], y_shape, "int8"), expected)
+        for v in variants(layer):
+            np.testing.assert_array_equal(call(layer, [x], y_shape, "int8", variant=v), expected, v)
+            over = call_overlapping(layer, [x], y_shape, "int8", variant=v)
+            np.testing.assert_array_equal(over, expected, v)
 
 
 def test_average_counts_padding_when_asked() -> None:
     # ONNX count_include_pad=1: padding is real 0, so it counts as x_zero
-    case = Pool((1, 5, 5, 3), (3, 3), (1, 1), "SAME")
+    case = Pool((1, 5, 5, 7), (3, 3), (1, 1), "SAME")
     x = np.random.default_rng(0).integers(-128, 128, case.x).astype(np.int8)
     layer = step("avg_pool2d_s8", **attrs(case, (-128, 127)), count_include_pad=1, x_zero=-7)
     padded = np.pad(x.astype(np.int64), ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-7)
     sums = sum(padded[:, i : i + 5, j : j + 5] for i in range(3) for j in range(3))
     expected = np.sign(sums) * ((np.abs(sums) + 4) // 9)
-    np.testing.assert_array_equal(call(layer, [x], case.x, "int8"), expected)
+    for v in variants(layer):
+        np.testing.assert_array_equal(call(layer, [x], case.x, "int8", variant=v), expected, v)
 
 
 MEANS = [  # x shape, axes, as (outer, reduce, inner)
