@@ -12,6 +12,28 @@
 
 enum { ERT_CHANNEL_WORDS = 4 };
 
+/* round(a * b / 2^32), halves up, from 16-bit halves: for cores whose widest product is 32 bits. b >= 0 */
+ERT_INLINE int32_t ert_rounded_high_by_halves(int32_t a, int32_t b)
+{
+    const int32_t a_high = a >> 16, b_high = b >> 16;
+    const uint32_t a_low = (uint32_t)a & 0xFFFFu, b_low = (uint32_t)b & 0xFFFFu;
+    const int32_t crossed = a_high * (int32_t)b_low;
+    const uint32_t low = (a_low * b_low >> 16) + a_low * (uint32_t)b_high; /* < 2^31 + 2^16 */
+    const uint32_t carry = (low + ((uint32_t)crossed & 0xFFFFu) + 0x8000u) >> 16;
+    return a_high * b_high + (crossed >> 16) + (int32_t)carry;
+}
+
+/* The same. */
+ERT_INLINE int32_t ert_rounded_high(int32_t a, int32_t b)
+{
+#if defined(__ARM_ARCH_6M__)
+    return ert_rounded_high_by_halves(a, b);
+#else
+    const int64_t product = (int64_t)a * b;
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+}
+
 /* twice = 2 * acc. The doubling high multiply, then the divide that rounds halves away from zero: downwards by
  * one where acc < 0. (Where the high multiply gives 0 for acc < 0 nothing is to be taken off, and taking one off
  * changes nothing: the offset holds a half.) Not yet clamped. */
@@ -23,8 +45,7 @@ ERT_INLINE int32_t ert_channel_requantize(int32_t twice, int32_t multiplier, int
     __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(multiplier), "r"(start));
     return high >> shift;
 #else
-    const int64_t product = (int64_t)twice * multiplier;
-    return (start + (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31)) >> shift;
+    return (start + ert_rounded_high(twice, multiplier)) >> shift;
 #endif
 }
 

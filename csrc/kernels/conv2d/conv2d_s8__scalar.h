@@ -37,11 +37,63 @@ ERT_INLINE void ert_conv2d_s8__scalar_tap(
     }
 }
 
+#if defined(ERT_SCALAR_THUMB1)
+/* Two taps of two pixels and two channels. Only eight registers take part in products and loads, and the compilers
+ * spill most of them; the sums wait in the others. */
+#define ERT_CONV2D_SCALAR_CHANNEL(at, a0, a1) \
+    "ldrb %[w], [%[at_w], #" at "]\n\t" \
+    "sxtb %[w], %[w]\n\t" \
+    "movs %[t], %[w]\n\t" \
+    "muls %[t], %[x0], %[t]\n\t" \
+    "add %[" a0 "], %[t]\n\t" \
+    "muls %[w], %[x1], %[w]\n\t" \
+    "add %[" a1 "], %[w]\n\t"
+#define ERT_CONV2D_SCALAR_TAP(first, second) \
+    "ldrsb %[x0], [%[at0], %[k]]\n\t" \
+    "ldrsb %[x1], [%[at1], %[k]]\n\t" \
+    ERT_CONV2D_SCALAR_CHANNEL(first, "s00", "s01") \
+    ERT_CONV2D_SCALAR_CHANNEL(second, "s10", "s11")
+/* do { taps } while (k != 0), weights `step` bytes further each time */
+#define ERT_CONV2D_SCALAR_LOOP(taps, step) \
+    __asm__ volatile(".syntax unified\n" \
+                     "1:\n\t" taps "adds %[at_w], #" step "\n\t" \
+                     "adds %[k], #1\n\t" \
+                     "bne 1b" \
+                     : [s00] "+h"(s00), [s01] "+h"(s01), [s10] "+h"(s10), [s11] "+h"(s11), [at_w] "+l"(w), \
+                       [k] "+l"(k), [x0] "=&l"(x0), [x1] "=&l"(x1), [w] "=&l"(weight), [t] "=&l"(product) \
+                     : [at0] "l"(at0), [at1] "l"(at1) \
+                     : "cc", "memory")
+
+ERT_INLINE const int8_t *ert_conv2d_s8__scalar_two_by_two(
+    int32_t (*sums)[4], const int8_t *x, const int8_t *w, int32_t taps, int32_t pixel_step)
+{
+    const int8_t *const at0 = x + taps, *const at1 = at0 + pixel_step;
+    int32_t s00 = sums[0][0], s01 = sums[0][1], s10 = sums[1][0], s11 = sums[1][1];
+    int32_t k = -taps, x0, x1, weight, product;
+    if (taps % 2 == 0) {
+        ERT_CONV2D_SCALAR_LOOP(
+            ERT_CONV2D_SCALAR_TAP("0", "1") "adds %[k], #1\n\t" ERT_CONV2D_SCALAR_TAP("2", "3"), "4");
+    } else {
+        ERT_CONV2D_SCALAR_LOOP(ERT_CONV2D_SCALAR_TAP("0", "1"), "2");
+    }
+    sums[0][0] = s00;
+    sums[0][1] = s01;
+    sums[1][0] = s10;
+    sums[1][1] = s11;
+    return w;
+}
+#endif
+
 /* Taps that lie side by side. Returns the weights of the next. */
 ERT_INLINE const int8_t *ert_conv2d_s8__scalar_run(
     int32_t (*sums)[4], const int8_t *x, const int8_t *w, int32_t taps, const ert_conv2d_s8__scalar_block_t *b,
     int32_t channels)
 {
+#if defined(ERT_SCALAR_THUMB1)
+    if (b->pixels == 2 && channels == 2) {
+        return ert_conv2d_s8__scalar_two_by_two(sums, x, w, taps, b->pixel_step);
+    }
+#endif
 #pragma GCC unroll 4
     for (int32_t k = 0; k < taps; k++, w += channels) {
         ert_conv2d_s8__scalar_tap(sums, x + k, w, b->pixels, b->pixel_step, channels);
