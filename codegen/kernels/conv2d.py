@@ -119,6 +119,7 @@ VARIANTS = (
         uses_scratch=True,
     ),
     _scalar(4, 4, frozenset({"rv32m"})),
+    _scalar(2, 4, frozenset({"thumb2"})),
     _scalar(2, 2),
     Variant("conv2d_s8", "ref", "kernels/conv2d/conv2d_s8.h", lead_bytes=ref_lead_bytes),
 )

@@ -81,9 +81,13 @@ def band_lead_bytes(step: Step, input_index: int, band: int) -> int | None:
     return int(max(candidates, default=0))
 
 
+_WIDEST = 8  # kernel_w of the scalar variant
+
+
 def scalar_supports(step: Step, constants: Constants) -> bool:
     exact = channel.requantizable(step, constants, channel.depthwise_by_channel(constants))
-    return step.attrs["depth_multiplier"] == 1 and exact
+    small = step.attrs["depth_multiplier"] == 1 and int(step.attrs["kernel_w"]) <= _WIDEST
+    return small and exact
 
 
 def scalar_pack(step: Step, constants: Constants) -> dict[str, Array]:
@@ -135,6 +139,7 @@ def _scalar(pixels: int, requires: frozenset[str] = frozenset()) -> Variant:
 VARIANTS = (
     *(_dsp(band) for band in (0, 2, 1, 4)),
     _scalar(4, frozenset({"rv32m"})),
+    _scalar(4, frozenset({"thumb2"})),
     _scalar(2),
     Variant(
         "depthwise_conv2d_s8",

@@ -5,7 +5,7 @@
  * Overlap   a row of output is written after all its rows of input were read: the output may even start behind
  *           the input; codegen/kernels/depthwise_conv2d.py
  * Scratch   int8 [rows that a window spans][channels][columns that the windows of a row span]
- * Limits    depth_multiplier = 1; pixels 1, 2, 4; see include/ert_channel.h */
+ * Limits    depth_multiplier = 1; kernel_w at most ERT_DEPTHWISE_SCALAR_WIDEST; pixels 1, 2, 4; see include/ert_channel.h */
 #ifndef ERT_DEPTHWISE_CONV2D_S8__SCALAR_H
 #define ERT_DEPTHWISE_CONV2D_S8__SCALAR_H
 
@@ -13,6 +13,8 @@
 #include "include/ert_common.h"
 #include "include/ert_scalar.h"
 #include "kernels/depthwise_conv2d/depthwise_conv2d_s8.h"
+
+enum { ERT_DEPTHWISE_SCALAR_WIDEST = 8 };
 
 /* rows: from the first tap of a window to its last. pitch: bytes of a channel in a row, left border included. */
 typedef struct {
@@ -49,6 +51,27 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
     }
 }
 
+/* One row of `pixels` neighbouring windows: each input is loaded once and meets all the windows it is in. */
+ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
+    int32_t *sums, const int8_t *x, const int8_t *w, int32_t pixels, const ert_depthwise_conv2d_s8_t *g)
+{
+    const int32_t columns = (pixels - 1) * g->stride_w + (g->kernel_w - 1) * g->dilation_w + 1;
+    int32_t weights[ERT_DEPTHWISE_SCALAR_WIDEST];
+    for (int32_t v = 0; v < g->kernel_w; v++) {
+        weights[v] = w[v];
+    }
+#pragma GCC unroll 32
+    for (int32_t column = 0; column < columns; column++) {
+        const int32_t input = x[column];
+        for (int32_t p = 0; p < pixels; p++) {
+            const int32_t offset = column - p * g->stride_w, v = offset / g->dilation_w;
+            if (offset >= 0 && offset % g->dilation_w == 0 && v < g->kernel_w) {
+                sums[p] = ert_accumulate(sums[p], weights[v], input);
+            }
+        }
+    }
+}
+
 /* `pixels` outputs of one channel side by side; x: that channel and column in slot 0, slot: where their windows
  * start. */
 ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
@@ -59,14 +82,8 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
     for (int32_t p = 0; p < pixels; p++) {
         sums[p] = q[0] >> 1;
     }
-    for (int32_t u = 0; u < g->kernel_h; u++) {
-        const int8_t *row = x + slot * (g->in_c * s->pitch);
-        for (int32_t v = 0; v < g->kernel_w; v++) {
-            const int32_t weight = *w++;
-            for (int32_t p = 0; p < pixels; p++) {
-                sums[p] = ert_accumulate(sums[p], weight, row[v * g->dilation_w + p * g->stride_w]);
-            }
-        }
+    for (int32_t u = 0; u < g->kernel_h; u++, w += g->kernel_w) {
+        ert_depthwise_conv2d_s8__scalar_line(sums, x + slot * (g->in_c * s->pitch), w, pixels, g);
         slot += g->dilation_h;
         slot -= slot >= s->rows ? s->rows : 0;
     }
