@@ -23,6 +23,13 @@ clock_hz = 1_000_000
 start = 0x0800_0000
 end = 0x0801_0000
 
+[memory.flash.timing]
+source = "a manual"
+wait_states = 2
+read_bytes = 8
+instruction_cache_bytes = 64
+data_cache_bytes = 8
+
 [memory.ram]
 start = 0x2000_0000
 end = 0x2000_8000
@@ -63,6 +70,10 @@ def test_unknown_names_suggest_the_nearest() -> None:
         ('"emulated"', '"maybe"', "verified is one of"),
         ('"unicorn"', '"magic"', "driver is one of"),
         ("clock_hz = 1_000_000\n", "", "has memory and a clock"),
+        ("wait_states = 2", "wait_states = -1", "wait states are 0 or more"),
+        ("read_bytes = 8", "read_bytes = 12", "a power of 2"),
+        ("data_cache_bytes = 8", "data_cache_bytes = 4", "each cache holds a read"),
+        ("wait_states", "waitstates", "unknown key 'waitstates', did you mean 'wait_states'"),
         ("id", "[", "cannot read the descriptor"),
     ],
 )

@@ -17,6 +17,7 @@ from edgert.board import Board, load_board
 from edgert.drivers import open_session
 from edgert.drivers.flash import ReadCache
 from edgert.drivers.session import LayerProfile, Profile
+from edgert.report.profile import profile_text
 from edgert.toolchain import compile_firmware
 
 FEW, MANY = 16, 48
@@ -177,6 +178,9 @@ def test_wait_states_change_neither_instructions_nor_the_rest(layers: Layers) ->
     assert waits.wait_states == 5
     assert waits.cycles is not None and waits.cycles - waits.wait_cycles == none.cycles
     assert waits.to_json()["wait_states"] == 5
+    report = {**tiny.report(board.id), "macs": 0, "flash_bytes": 0}
+    assert "wait states   5 for each flash read that misses" in profile_text(report, waits)
+    assert "wait states   not modelled" in profile_text(report, none)
 
 
 def test_the_cache_drops_what_was_used_least_recently() -> None:
