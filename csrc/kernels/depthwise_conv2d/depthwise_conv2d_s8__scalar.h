@@ -39,14 +39,20 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
 {
     int8_t *to = s->ring + t % s->rows * (g->in_c * s->pitch) + g->pad_left;
     const int32_t row = t - g->pad_top;
-    const int inside = row >= 0 && row < g->in_h;
-    x += row * g->in_w * g->in_c;
-    for (int32_t c = 0; c < g->in_c; c++, to += s->pitch) {
-        for (int32_t j = 0; inside && j < g->in_w; j++) {
-            to[j] = x[j * g->in_c + c];
+    if (row < 0 || row >= g->in_h) {
+        for (int32_t c = 0; c < g->in_c; c++, to += s->pitch) {
+            for (int32_t j = 0; j < g->in_w; j++) {
+                to[j] = (int8_t)g->x_zero;
+            }
         }
-        for (int32_t j = 0; !inside && j < g->in_w; j++) {
-            to[j] = (int8_t)g->x_zero;
+        return;
+    }
+    x += row * g->in_w * g->in_c;
+#pragma GCC unroll 1
+    for (int32_t c = 0; c < g->in_c; c++, to += s->pitch) {
+#pragma GCC unroll 8
+        for (int32_t j = 0; j < g->in_w; j++) {
+            to[j] = x[j * g->in_c + c];
         }
     }
 }
@@ -82,10 +88,13 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
     for (int32_t p = 0; p < pixels; p++) {
         sums[p] = q[0] >> 1;
     }
+    const int32_t row = g->in_c * s->pitch;
+    int32_t offset = slot * row;
+#pragma GCC unroll 4
     for (int32_t u = 0; u < g->kernel_h; u++, w += g->kernel_w) {
-        ert_depthwise_conv2d_s8__scalar_line(sums, x + slot * (g->in_c * s->pitch), w, pixels, g);
-        slot += g->dilation_h;
-        slot -= slot >= s->rows ? s->rows : 0;
+        ert_depthwise_conv2d_s8__scalar_line(sums, x + offset, w, pixels, g);
+        offset += g->dilation_h * row;
+        offset -= offset >= s->rows * row ? s->rows * row : 0;
     }
     for (int32_t p = 0; p < pixels; p++) {
         const int32_t v = ert_channel_requantize(2 * sums[p], q[1], q[2], q[3]);
@@ -99,11 +108,15 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_row(
     int32_t pixels, const ert_depthwise_conv2d_s8_t *g)
 {
     const int8_t *x = s->ring;
+#pragma GCC unroll 1
     for (int32_t c = 0; c < g->in_c; c++, x += s->pitch, w += g->kernel_h * g->kernel_w, q += ERT_CHANNEL_WORDS) {
         int8_t *to = y + c;
         int32_t j = 0;
-        for (; j + pixels <= g->out_w; j += pixels, to += pixels * g->out_c) {
-            ert_depthwise_conv2d_s8__scalar_tile(s, x + j * g->stride_w, slot, w, q, to, pixels, g);
+        for (; pixels >= 4 && j + 4 <= g->out_w; j += 4, to += 4 * g->out_c) {
+            ert_depthwise_conv2d_s8__scalar_tile(s, x + j * g->stride_w, slot, w, q, to, 4, g);
+        }
+        for (; pixels >= 2 && j + 2 <= g->out_w; j += 2, to += 2 * g->out_c) {
+            ert_depthwise_conv2d_s8__scalar_tile(s, x + j * g->stride_w, slot, w, q, to, 2, g);
         }
         for (; j < g->out_w; j++, to += g->out_c) {
             ert_depthwise_conv2d_s8__scalar_tile(s, x + j * g->stride_w, slot, w, q, to, 1, g);
