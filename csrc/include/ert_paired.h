@@ -14,42 +14,51 @@
  * include/ert_channel.h) of a and of b. */
 enum { ERT_PAIRED_WORDS = 8 };
 
-/* Sums of two pixels against one pair of channels. */
+/* Sums of one pixel against one pair of channels. */
 typedef struct {
-    int32_t raw0, low0, raw1, low1;
+    int32_t raw, low;
 } ert_paired_t;
 
-ERT_INLINE ert_paired_t ert_paired_start(const int32_t *words)
-{
-    const ert_paired_t sums = {words[0], words[1], words[0], words[1]};
-    return sums;
-}
-
-/* One word of weights, two taps, against the same taps of both pixels. */
-ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, uint32_t x0, uint32_t x1)
+/* One word of weights, two taps, against those taps of `pixels` pixels. */
+ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, const uint32_t *x, int32_t pixels)
 {
     const uint32_t low = ert_sxtb16(weights);
-    s->raw0 = ert_smlad(weights, x0, s->raw0);
-    s->raw1 = ert_smlad(weights, x1, s->raw1);
-    s->low0 = ert_smlad(low, x0, s->low0);
-    s->low1 = ert_smlad(low, x1, s->low1);
+    for (int32_t p = 0; p < pixels; p++) {
+        s[p].raw = ert_smlad(weights, x[p], s[p].raw);
+        s[p].low = ert_smlad(low, x[p], s[p].low);
+    }
 }
 
 #if defined(ERT_DSP_ASM)
-/* Two taps of two pixels and two pairs in twelve instructions. */
-#define ERT_PAIRED_TWO_TAPS \
+/* Two taps of two pixels and two pairs; a is the first pair. */
+#define ERT_PAIRED_2X2 \
     "ldrd %[x0], %[x1], [%[x]], #8\n\t" \
     "ldrd %[wa], %[wb], [%[w]], #8\n\t" \
-    "smlad %[ra0], %[wa], %[x0], %[ra0]\n\t" \
-    "smlad %[ra1], %[wa], %[x1], %[ra1]\n\t" \
+    "smlad %[r0], %[wa], %[x0], %[r0]\n\t" \
+    "smlad %[r1], %[wa], %[x1], %[r1]\n\t" \
     "sxtb16 %[wa], %[wa]\n\t" \
-    "smlad %[la0], %[wa], %[x0], %[la0]\n\t" \
-    "smlad %[la1], %[wa], %[x1], %[la1]\n\t" \
-    "smlad %[rb0], %[wb], %[x0], %[rb0]\n\t" \
-    "smlad %[rb1], %[wb], %[x1], %[rb1]\n\t" \
+    "smlad %[l0], %[wa], %[x0], %[l0]\n\t" \
+    "smlad %[l1], %[wa], %[x1], %[l1]\n\t" \
+    "smlad %[r2], %[wb], %[x0], %[r2]\n\t" \
+    "smlad %[r3], %[wb], %[x1], %[r3]\n\t" \
     "sxtb16 %[wb], %[wb]\n\t" \
-    "smlad %[lb0], %[wb], %[x0], %[lb0]\n\t" \
-    "smlad %[lb1], %[wb], %[x1], %[lb1]\n\t"
+    "smlad %[l2], %[wb], %[x0], %[l2]\n\t" \
+    "smlad %[l3], %[wb], %[x1], %[l3]\n\t"
+/* Two taps of four pixels and one pair: half the weights to fetch for as much work. */
+#define ERT_PAIRED_4X1 \
+    "ldr %[wa], [%[w]], #4\n\t" \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t" \
+    "sxtb16 %[wb], %[wa]\n\t" \
+    "smlad %[r0], %[wa], %[x0], %[r0]\n\t" \
+    "smlad %[r1], %[wa], %[x1], %[r1]\n\t" \
+    "smlad %[l0], %[wb], %[x0], %[l0]\n\t" \
+    "smlad %[l1], %[wb], %[x1], %[l1]\n\t" \
+    "ldrd %[x0], %[x1], [%[x]], #8\n\t" \
+    "smlad %[r2], %[wa], %[x0], %[r2]\n\t" \
+    "smlad %[r3], %[wa], %[x1], %[r3]\n\t" \
+    "smlad %[l2], %[wb], %[x0], %[l2]\n\t" \
+    "smlad %[l3], %[wb], %[x1], %[l3]\n\t"
+#define ERT_PAIRED_TIMES_4(taps) taps taps taps taps
 /* do { taps } while (x != end); end comes in x0 and waits on the stack, for want of a register */
 #define ERT_PAIRED_LOOP(taps) \
     __asm__ volatile("push {%[x0]}\n" \
@@ -57,41 +66,57 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, uint32_
                      "cmp %[x], %[x0]\n\t" \
                      "bne 1b\n\t" \
                      "add sp, #4" \
-                     : [x] "+r"(at), [w] "+r"(weights), [ra0] "+r"(ra0), [ra1] "+r"(ra1), [la0] "+r"(la0), \
-                       [la1] "+r"(la1), [rb0] "+r"(rb0), [rb1] "+r"(rb1), [lb0] "+r"(lb0), [lb1] "+r"(lb1), \
+                     : [x] "+r"(at), [w] "+r"(weights), [r0] "+r"(r0), [l0] "+r"(l0), [r1] "+r"(r1), \
+                       [l1] "+r"(l1), [r2] "+r"(r2), [l2] "+r"(l2), [r3] "+r"(r3), [l3] "+r"(l3), \
                        [x0] "+r"(x0), [x1] "=&r"(x1), [wa] "=&r"(wa), [wb] "=&r"(wb) \
                      : \
                      : "cc", "memory")
+/* All `words` steps of `taps`, which take `wide` words of x each. */
+#define ERT_PAIRED_STEPS(taps, wide) \
+    if (words % 8 == 0) { \
+        x0 = x + (wide) * words; \
+        ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps) ERT_PAIRED_TIMES_4(taps)); \
+    } else { \
+        if (words >= 4) { \
+            x0 = x + (wide) * (words & ~3); \
+            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps)); \
+        } \
+        if ((words & 3) != 0) { \
+            x0 = x + (wide) * words; \
+            ERT_PAIRED_LOOP(taps); \
+        } \
+    }
 #endif
 
-/* Dot products of two pairs with two pixels. x: word k of pixel 0, word k of pixel 1; w: word k of pair a, word k
- * of pair b; `words` of each. Returns the end of w. */
+/* Dot products of four sums, s: two pairs with two pixels (pixels = 2; pair by pair), or one pair with four.
+ * x: word k of each pixel in turn; w: word k of each pair in turn; `words` of each, at least one.
+ * Returns the end of w. */
 ERT_INLINE const uint32_t *ert_paired_dot(
-    ert_paired_t *a, ert_paired_t *b, const uint32_t *x, const uint32_t *w, int32_t words)
+    ert_paired_t *s, const uint32_t *x, const uint32_t *w, int32_t words, int32_t pixels)
 {
 #if defined(ERT_DSP_ASM)
     register const uint32_t *at __asm__("r0") = x, *weights __asm__("r1") = w;
-    register int32_t ra0 __asm__("r2") = a->raw0, la0 __asm__("r3") = a->low0;
-    register int32_t ra1 __asm__("r4") = a->raw1, la1 __asm__("r5") = a->low1;
-    register int32_t rb0 __asm__("r6") = b->raw0, lb0 __asm__("r7") = b->low0;
-    register int32_t rb1 __asm__("r8") = b->raw1, lb1 __asm__("r9") = b->low1;
-    register const uint32_t *x0 __asm__("r10") = x + 2 * (words & ~3);
+    register int32_t r0 __asm__("r2") = s[0].raw, l0 __asm__("r3") = s[0].low;
+    register int32_t r1 __asm__("r4") = s[1].raw, l1 __asm__("r5") = s[1].low;
+    register int32_t r2 __asm__("r6") = s[2].raw, l2 __asm__("r7") = s[2].low;
+    register int32_t r3 __asm__("r8") = s[3].raw, l3 __asm__("r9") = s[3].low;
+    register const uint32_t *x0 __asm__("r10");
     register uint32_t x1 __asm__("r11"), wa __asm__("r12"), wb __asm__("lr");
-    if (words >= 4) {
-        ERT_PAIRED_LOOP(ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS ERT_PAIRED_TWO_TAPS);
+    if (pixels == 4) {
+        ERT_PAIRED_STEPS(ERT_PAIRED_4X1, 4)
+    } else {
+        ERT_PAIRED_STEPS(ERT_PAIRED_2X2, 2)
     }
-    if ((words & 3) != 0) {
-        x0 = x + 2 * words;
-        ERT_PAIRED_LOOP(ERT_PAIRED_TWO_TAPS);
+    const ert_paired_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
+    for (int32_t n = 0; n < 4; n++) {
+        s[n] = sums[n];
     }
-    const ert_paired_t sums_a = {ra0, la0, ra1, la1}, sums_b = {rb0, lb0, rb1, lb1};
-    *a = sums_a;
-    *b = sums_b;
     return weights;
 #else
-    for (; words > 0; words--, x += 2, w += 2) {
-        ert_paired_accumulate(a, w[0], x[0], x[1]);
-        ert_paired_accumulate(b, w[1], x[0], x[1]);
+    for (; words > 0; words--, x += pixels) {
+        for (int32_t n = 0; n < 4; n += pixels) {
+            ert_paired_accumulate(s + n, *w++, x, pixels);
+        }
     }
     return w;
 #endif
@@ -108,27 +133,34 @@ ERT_INLINE int32_t ert_paired_second(int32_t low)
     return 2 * low;
 }
 
-/* One channel of both pixels to y0 and y1; what: its multiplier, offset, shift. y0 == y1 keeps pixel 0. */
+/* One channel of `pixels` pixels, `apart` bytes from each other; twice: its sums; what: multiplier, offset, shift. */
 ERT_INLINE void ert_paired_store(
-    int8_t *y0, int8_t *y1, int32_t twice0, int32_t twice1, const int32_t *what, int32_t low, int32_t high)
+    int8_t *y, int32_t apart, const int32_t *twice, const int32_t *what, int32_t pixels, int32_t low, int32_t high)
 {
     const int32_t multiplier = what[0], offset = what[1], shift = what[2];
-    const int32_t v0 = ert_clamp8(ert_channel_requantize(twice0, multiplier, offset, shift), low, high);
-    *y1 = (int8_t)ert_clamp8(ert_channel_requantize(twice1, multiplier, offset, shift), low, high);
-    *y0 = (int8_t)v0;
+    int32_t v[4];
+    for (int32_t p = 0; p < pixels; p++) {
+        v[p] = ert_clamp8(ert_channel_requantize(twice[p], multiplier, offset, shift), low, high);
+    }
+    for (int32_t p = 0; p < pixels; p++) {
+        y[p * apart] = (int8_t)v[p];
+    }
 }
 
-/* One or two channels of both pixels. */
+/* One or two channels of `pixels` pixels. */
 ERT_INLINE void ert_paired_finish(
-    const ert_paired_t *s, const int32_t *words, int8_t *y0, int8_t *y1, int32_t channels, int32_t low,
-    int32_t high)
+    const ert_paired_t *s, const int32_t *words, int8_t *y, int32_t apart, int32_t pixels, int32_t channels,
+    int32_t low, int32_t high)
 {
+    int32_t first[4], second[4];
+    for (int32_t p = 0; p < pixels; p++) {
+        first[p] = ert_paired_first(s[p].raw, s[p].low);
+        second[p] = ert_paired_second(s[p].low);
+    }
     ERT_OPAQUE(words);
-    ert_paired_store(
-        y0, y1, ert_paired_first(s->raw0, s->low0), ert_paired_first(s->raw1, s->low1), words + 2, low, high);
+    ert_paired_store(y, apart, first, words + 2, pixels, low, high);
     if (channels > 1) {
-        ert_paired_store(
-            y0 + 1, y1 + 1, ert_paired_second(s->low0), ert_paired_second(s->low1), words + 5, low, high);
+        ert_paired_store(y + 1, apart, second, words + 5, pixels, low, high);
     }
 }
 

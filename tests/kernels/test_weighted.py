@@ -184,7 +184,7 @@ def test_weights_that_a_pair_cannot_hold_fall_back() -> None:
     model, _ = make(Case("conv", (1, 2, 2, 4), 4))
     program, step, constants = lowered(model)
     features = frozenset({"arm-dsp"})
-    assert bind(program, features)[0].variant_name == "dsp"
+    assert bind(program, features)[0].variant_name.startswith("dsp")
     name = step.constants["weights"]
     for weights in (np.full_like(constants["weights"], -128), np.tile(constants["weights"] * 0 + 127, 150)):
         bigger = replace(program, constants={**program.constants, name: weights})
@@ -221,5 +221,5 @@ def test_a_bias_near_the_end_of_int32_falls_back() -> None:
     program, step, constants = lowered(model)
     high = np.full_like(constants["bias"], 2**31 - 1)
     bigger = replace(program, constants={**program.constants, step.constants["bias"]: high})
-    assert bind(program, frozenset({"arm-dsp"}))[0].variant_name == "dsp"
+    assert bind(program, frozenset({"arm-dsp"}))[0].variant_name.startswith("dsp")
     assert bind(bigger, frozenset({"arm-dsp"}))[0].variant_name == "ref"
