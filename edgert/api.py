@@ -50,9 +50,22 @@ def compile(
     cached = cache.lookup(entry) if use_cache else None
     if cached is not None:
         return Artifact.load(cached)
+    from edgert.codegen import pipeline
+
     with cache.publish(entry, replace=not use_cache) as folder:
-        _build(request, folder)
+        _build(request, pipeline.compile_to_program(request.data, request.name), folder)
     return Artifact.load(cache.root() / "artifacts" / entry)
+
+
+def compile_program(program: Program, folder: Path, *, board: str, optimize: str = "balanced") -> Artifact:
+    """Compile a Program with no model file behind it, one layer to measure say, into `folder`; never cached.
+
+    Raises as `compile` does.
+    """
+    request = _Request.make(b"", board, None, program.name, optimize)
+    folder.mkdir(parents=True, exist_ok=True)
+    _build(request, program, folder)
+    return Artifact.load(folder)
 
 
 def connect(artifact: Artifact, *, board: str | None = None) -> Session:
@@ -129,19 +142,18 @@ def _c_name(text: str) -> str:
     return identifier(text).lower()
 
 
-def _build(request: _Request, folder: Path) -> None:
-    """Model -> Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
-    from edgert.codegen import arena as arenas
-    from edgert.codegen import pipeline
+def _build(request: _Request, program: Program, folder: Path) -> None:
+    """Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
     from edgert.codegen.bounds import tell_bounds
     from edgert.codegen.c import emit, project
     from edgert.codegen.prune import prune
+    from edgert.codegen.relieve import relieve
     from edgert.codegen.select import bind
 
-    program, removals = prune(pipeline.compile_to_program(request.data, request.name))
+    program, removals = prune(program)
     program, idle = tell_bounds(program)
-    bound = bind(program, request.target.features)
-    arena = arenas.place(program, bound)
+    features = request.target.features
+    bound, arena = relieve(program, bind(program, features), features)
     _check_ram(request, bound, arena)
     digest = hashlib.sha256(request.data).hexdigest()
     provenance = emit.Provenance(__version__, request.file, digest, request.target.id)

@@ -46,9 +46,17 @@ class Firmware:
 
 
 def compile_firmware(
-    folder: Path, name: str, arena_bytes: int, board: Board, out: Path, optimize: str = "balanced"
+    folder: Path,
+    name: str,
+    arena_bytes: int,
+    board: Board,
+    out: Path,
+    optimize: str = "balanced",
+    objects: Sequence[Path] = (),
 ) -> Firmware:
     """Compile folder/model.c with the runner and start-up code, and link for the board's memory map.
+
+    objects: already compiled, linked too.
 
     Raises DoesNotFitError (by how many bytes, and in which memory), ToolError (no compiler; its first error).
     """
@@ -67,7 +75,7 @@ def compile_firmware(
             f"-I{folder}", f"-I{csrc}", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={csrc}=csrc",
             f"-ffile-prefix-map={Path.cwd()}=.", f"-ffile-prefix-map={_zig_folder()}=zig",
             "-nostdlib", "-lcompiler_rt", "-static", "-Wl,--gc-sections", f"-Wl,-T,{script}",
-            *map(str, sources), "-o", str(out),
+            *map(str, sources), *map(str, objects), "-o", str(out),
         ]  # fmt: skip
         _run(command, where=name, board=board)
     shutil.rmtree(build)
