@@ -48,11 +48,12 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
         return;
     }
     x += row * g->in_w * g->in_c;
-#pragma GCC unroll 1
+#pragma GCC unroll 2
     for (int32_t c = 0; c < g->in_c; c++, to += s->pitch) {
-#pragma GCC unroll 8
-        for (int32_t j = 0; j < g->in_w; j++) {
-            to[j] = x[j * g->in_c + c];
+        const int8_t *from = x + c;
+#pragma GCC unroll 12
+        for (int32_t j = 0; j < g->in_w; j++, from += g->in_c) {
+            to[j] = *from;
         }
     }
 }
