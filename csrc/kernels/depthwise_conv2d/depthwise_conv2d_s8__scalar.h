@@ -32,6 +32,20 @@ ERT_INLINE ert_depthwise_conv2d_s8__scalar_t ert_depthwise_conv2d_s8__scalar_sta
     return s;
 }
 
+/* Four channels of a row, each to its own: one load serves them all. */
+ERT_INLINE void ert_depthwise_conv2d_s8__scalar_sort_four(
+    int8_t *to, int32_t pitch, const int8_t *x, const ert_depthwise_conv2d_s8_t *g)
+{
+#pragma GCC unroll 6
+    for (int32_t j = 0; j < g->in_w; j++, x += g->in_c) {
+        const uint32_t word = ert_load32(x);
+        to[j] = (int8_t)(uint8_t)word;
+        to[j + pitch] = (int8_t)(uint8_t)(word >> 8);
+        to[j + 2 * pitch] = (int8_t)(uint8_t)(word >> 16);
+        to[j + 3 * pitch] = (int8_t)(uint8_t)(word >> 24);
+    }
+}
+
 /* Row t, counted from the first row of the border, into its slot, or all of the border; left and right of it, the
  * slot holds the border already. */
 ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
@@ -48,8 +62,15 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
         return;
     }
     x += row * g->in_w * g->in_c;
+    int32_t c = 0;
+#if defined(__ARM_FEATURE_UNALIGNED)
+#pragma GCC unroll 1
+    for (; c + 4 <= g->in_c; c += 4, to += 4 * s->pitch) {
+        ert_depthwise_conv2d_s8__scalar_sort_four(to, s->pitch, x + c, g);
+    }
+#endif
 #pragma GCC unroll 2
-    for (int32_t c = 0; c < g->in_c; c++, to += s->pitch) {
+    for (; c < g->in_c; c++, to += s->pitch) {
         const int8_t *from = x + c;
 #pragma GCC unroll 12
         for (int32_t j = 0; j < g->in_w; j++, from += g->in_c) {
