@@ -19,7 +19,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ def _reference(library: Path, program: Program, x: Array) -> Array:
     return y
 
 
-def measure(layer: Layer, build: Path, board_id: str, peer: Sequence[Path]) -> Record:
+def measure(build: Path, board_id: str, peer: Sequence[Path], layer: Layer) -> Record:
     """Compile and run one layer; peer: the other library's objects, or none."""
     program, x = layer_program(layer)
     expected = _reference(build / "reference" / "reference.so", program, x)
@@ -185,6 +185,7 @@ def measure(layer: Layer, build: Path, board_id: str, peer: Sequence[Path]) -> R
                 "instructions": other.instructions,
                 "modelled_cycles": other.cycles,
                 "buffer_bytes": other.buffer_bytes,
+                "ram_bytes": x.size + expected.size + other.buffer_bytes,
                 "same_as_reference": bool((other.output.ravel() == expected.ravel()).all()),
             }
             record["ratio"] = round(cost.instructions / other.instructions, 3)
@@ -202,10 +203,10 @@ def sweep(
         if sources is not None:
             objects = sweep_peer.compile_library(sources, load_board(board_id), build / "peer")
         with ProcessPoolExecutor(JOBS) as pool:
-            waiting = [pool.submit(measure, layer, build, board_id, objects) for layer in chosen]
-            for one in waiting:
-                one.add_done_callback(lambda _: progress())
-            records = [one.result() for one in waiting]
+            records = []
+            for record in pool.map(partial(measure, build, board_id, objects), chosen):
+                records.append(record)
+                progress()
     return {"board": board_id, "summary": summary(records), "layers": records}
 
 
@@ -235,6 +236,8 @@ def _group(records: Sequence[Record]) -> Record:
             "above_half": sum(r["ratio"] > 0.5 for r in compared),
             "above_one": sum(r["ratio"] > 1 for r in compared),
             "peer_same_as_reference": sum(r["peer"]["same_as_reference"] for r in compared),
+            "mean_ram_ratio": _mean([r["arena_bytes"] / r["peer"]["ram_bytes"] for r in compared]),
+            "worst_ram_ratio": round(max(r["arena_bytes"] / r["peer"]["ram_bytes"] for r in compared), 3),
             "largest_scratch_bytes": max(r["scratch_bytes"] for r in compared),
             "largest_peer_buffer_bytes": max(r["peer"]["buffer_bytes"] for r in compared),
             "more_scratch_than_peer": sum(r["scratch_bytes"] > r["peer"]["buffer_bytes"] for r in compared),
@@ -288,9 +291,11 @@ def markdown(result: Mapping[str, Any]) -> str:
         every = groups["all"]
         lines += [
             "",
-            f"Working memory beside input and output: at most {every['largest_scratch_bytes']:,} bytes of",
-            f"scratch, against {every['largest_peer_buffer_bytes']:,} of context buffer; ours is",
-            f"the larger in {every['more_scratch_than_peer']} of {every['layers']} layers.",
+            f"RAM with input and output: {every['mean_ram_ratio']:.3f} of the library's in the mean,",
+            f"{every['worst_ram_ratio']:.3f} in the worst layer. Of it, ours is at most"
+            f" {every['largest_scratch_bytes']:,} bytes of scratch,",
+            f"theirs {every['largest_peer_buffer_bytes']:,} of context buffer; our scratch is the larger in",
+            f"{every['more_scratch_than_peer']} of {every['layers']} layers.",
         ]
     return "\n".join(lines) + "\n"
 
