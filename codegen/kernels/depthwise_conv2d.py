@@ -11,6 +11,8 @@ from edgert.codegen.kernels.overlap import ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant, apart, never
 from edgert.codegen.program import Array, Step
 
+_VARYING = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "pad_top", "pad_left", "x_zero", "y_zero")
+
 
 def ref_lead_bytes(step: Step, input_index: int) -> int | None:
     """Each output element reads its own channel's window anew."""
@@ -47,6 +49,7 @@ def _dsp(band: int) -> Variant:
         lead_bytes=partial(band_lead_bytes, band=band) if band else apart,
         shares_input=keeps_shape if band == 0 else never,
         uses_scratch=True,
+        varying=_VARYING,
         arguments=(("band", band),),
     )
 
@@ -121,25 +124,24 @@ def scalar_lead_bytes(step: Step, input_index: int) -> int | None:
     return lead(rows, out_w * in_c, read_bytes=in_w * in_c)
 
 
-def _scalar(pixels: int, requires: frozenset[str] = frozenset()) -> Variant:
+def _scalar(pixels: int) -> Variant:
     return Variant(
         "depthwise_conv2d_s8",
         "scalar",
         "kernels/depthwise_conv2d/depthwise_conv2d_s8__scalar.h",
-        requires=requires,
         supports=scalar_supports,
         pack=scalar_pack,
         scratch_bytes=scalar_scratch_bytes,
         lead_bytes=scalar_lead_bytes,
         uses_scratch=True,
+        varying=_VARYING,
         arguments=(("pixels", pixels),),
     )
 
 
 VARIANTS = (
     *(_dsp(band) for band in (0, 2, 1, 4)),
-    _scalar(4, frozenset({"rv32m"})),
-    _scalar(4, frozenset({"thumb2"})),
+    _scalar(4),
     _scalar(2),
     Variant(
         "depthwise_conv2d_s8",

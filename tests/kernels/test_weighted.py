@@ -1,6 +1,6 @@
 """conv2d_s8, depthwise_conv2d_s8, fully_connected_s8: every variant against the reference interpreter.
 
-Cases sit below, at and above every unroll (2 pixels, 4 channels, 4 taps), with borders on every side,
+Cases sit below, at and above every unroll (2 and 4 pixels, 4 channels, 8 outputs, 4 taps), with borders on every side,
 dilation, groups, and weights and inputs at the ends of int8.
 """
 
@@ -55,6 +55,8 @@ CONV = [
     Case("conv", (1, 4, 4, 8), 8, (3, 3), zero=127, extreme=True),
     Case("conv", (1, 4, 4, 8), 8, (1, 1), zero=-128, extreme=True),
     Case("conv", (1, 2, 2, 600), 2, (1, 1), extreme=True),
+    *(Case("conv", (1, 3, w, 3), 7, (2, 3), (1, s)) for w in (4, 7, 8, 9) for s in (1, 2)),
+    *(Case("conv", (2, 2, w, 4), 15, (1, 1)) for w in (1, 2, 3)),
 ]
 DEPTHWISE = [
     *(Case("depthwise", (1, 5, 5, c), c, (3, 3), activation="RELU") for c in (1, 2, 3, 4, 5, 7, 8, 9, 17)),
@@ -66,6 +68,8 @@ DEPTHWISE = [
     Case("depthwise", (1, 5, 5, 3), 6, (3, 3)),
     Case("depthwise", (1, 5, 5, 1), 8, (3, 3), (2, 2)),
     Case("depthwise", (1, 1, 1, 6), 6, (3, 3)),
+    *(Case("depthwise", (1, 4, w, 5), 5, (3, 3), (1, s)) for w in (1, 2, 3, 4, 6, 7) for s in (1, 2)),
+    *(Case("depthwise", (1, 4, 11, 3), 3, (2, w)) for w in (8, 9)),
     Case("depthwise", (1, 5, 5, 8), 8, (3, 3), zero=-128, extreme=True),
     Case("depthwise", (1, 5, 5, 8), 8, (3, 3), zero=127, extreme=True),
 ]
@@ -73,6 +77,7 @@ DENSE = [
     *(Case("dense", (1, c), n) for c in (1, 2, 3, 4, 5, 7, 8, 9, 33) for n in (1, 2, 3, 4, 5, 6, 7, 8)),
     Case("dense", (3, 10), 5, activation="RELU"),
     Case("dense", (1, 640), 12),
+    Case("dense", (2, 19), 15),
     Case("dense", (1, 40), 8, zero=-128, extreme=True),
     Case("dense", (2, 40), 8, zero=127, extreme=True),
 ]

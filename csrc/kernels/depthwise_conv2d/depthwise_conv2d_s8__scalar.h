@@ -79,6 +79,21 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_load(
     }
 }
 
+#if defined(ERT_SCALAR_THUMB1)
+/* One row of `pixels` neighbouring windows. A product destroys an operand, and there are few registers for it:
+ * each input is loaded anew for each window that it is in. */
+ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
+    int32_t *sums, const int8_t *x, const int8_t *w, int32_t pixels, const ert_depthwise_conv2d_s8_t *g)
+{
+#pragma GCC unroll 8
+    for (int32_t v = 0; v < g->kernel_w; v++) {
+        const int32_t weight = w[v];
+        for (int32_t p = 0; p < pixels; p++) {
+            sums[p] = ert_accumulate(sums[p], x[v * g->dilation_w + p * g->stride_w], weight);
+        }
+    }
+}
+#else
 /* One row of `pixels` neighbouring windows: each input is loaded once and meets all the windows it is in. */
 ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
     int32_t *sums, const int8_t *x, const int8_t *w, int32_t pixels, const ert_depthwise_conv2d_s8_t *g)
@@ -99,6 +114,7 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
         }
     }
 }
+#endif
 
 /* `pixels` outputs of one channel side by side; x: that channel and column in slot 0, slot: where their windows
  * start. */

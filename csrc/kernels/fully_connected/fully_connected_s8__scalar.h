@@ -11,6 +11,60 @@
 #include "include/ert_scalar.h"
 #include "kernels/fully_connected/fully_connected_s8.h"
 
+#if defined(ERT_SCALAR_THUMB1)
+#define ERT_FULLY_CONNECTED_SCALAR_OUTPUT(at, sum) \
+    "ldrb %[w], [%[at_w], #" at "]\n\t" \
+    "sxtb %[w], %[w]\n\t" \
+    "muls %[w], %[x], %[w]\n\t" \
+    "add %[" sum "], %[w]\n\t"
+
+/* All inputs into four sums, which wait in the registers that cannot multiply. Returns the weights of the next. */
+ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_four(
+    int32_t *sums, const int8_t *x, const int8_t *w, int32_t inputs)
+{
+    const int8_t *const end = x + inputs;
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], k = -inputs, input, weight;
+    __asm__ volatile(".syntax unified\n"
+                     "1:\n\t"
+                     "ldrsb %[x], [%[end], %[k]]\n\t"
+                     ERT_FULLY_CONNECTED_SCALAR_OUTPUT("0", "s0")
+                     ERT_FULLY_CONNECTED_SCALAR_OUTPUT("1", "s1")
+                     ERT_FULLY_CONNECTED_SCALAR_OUTPUT("2", "s2")
+                     ERT_FULLY_CONNECTED_SCALAR_OUTPUT("3", "s3")
+                     "adds %[at_w], #4\n\t"
+                     "adds %[k], #1\n\t"
+                     "bne 1b"
+                     : [s0] "+h"(s0), [s1] "+h"(s1), [s2] "+h"(s2), [s3] "+h"(s3), [at_w] "+l"(w), [k] "+l"(k),
+                       [x] "=&l"(input), [w] "=&l"(weight)
+                     : [end] "l"(end)
+                     : "cc", "memory");
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+    return w;
+}
+#endif
+
+/* All inputs into `outputs` sums. Returns the weights of the next. */
+ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_sum(
+    int32_t *sums, const int8_t *x, const int8_t *w, int32_t inputs, int32_t outputs)
+{
+#if defined(ERT_SCALAR_THUMB1)
+    if (outputs == 4) {
+        return ert_fully_connected_s8__scalar_four(sums, x, w, inputs);
+    }
+#endif
+#pragma GCC unroll 8
+    for (int32_t k = 0; k < inputs; k++, w += outputs) {
+        const int32_t input = x[k];
+        for (int32_t n = 0; n < outputs; n++) {
+            sums[n] = ert_accumulate(sums[n], input, w[n]);
+        }
+    }
+    return w;
+}
+
 /* `outputs` outputs of one row. Returns the weights of the next. */
 ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_tile(
     const int8_t *x, int8_t *y, const int8_t *w, const int32_t *q, int32_t outputs,
@@ -20,13 +74,7 @@ ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_tile(
     for (int32_t n = 0; n < outputs; n++) {
         sums[n] = q[n * ERT_CHANNEL_WORDS] >> 1;
     }
-#pragma GCC unroll 8
-    for (int32_t k = 0; k < g->in_c; k++, w += outputs) {
-        const int32_t input = x[k];
-        for (int32_t n = 0; n < outputs; n++) {
-            sums[n] = ert_accumulate(sums[n], input, w[n]);
-        }
-    }
+    w = ert_fully_connected_s8__scalar_sum(sums, x, w, g->in_c, outputs);
     int32_t done[8]; /* out of their registers, so that the loop that follows may stay one */
     for (int32_t n = 0; n < outputs; n++) {
         done[n] = sums[n];
