@@ -1,7 +1,7 @@
 """conv2d_s8, depthwise_conv2d_s8, fully_connected_s8: every variant against the reference interpreter.
 
-Cases sit below, at and above every unroll (2 and 4 pixels, 4 channels, 8 outputs, 4 taps), with borders on every side,
-dilation, groups, and weights and inputs at the ends of int8.
+Cases sit below, at and above every unroll (2 and 4 pixels, 4 channels, 8 outputs, 4 taps), with borders on
+every side, dilation, groups, and weights and inputs at the ends of int8.
 """
 
 from __future__ import annotations
