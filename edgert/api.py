@@ -157,7 +157,7 @@ def _build(request: _Request, program: Program, folder: Path) -> None:
     _check_ram(request, bound, arena)
     digest = hashlib.sha256(request.data).hexdigest()
     provenance = emit.Provenance(__version__, request.file, digest, request.target.id)
-    sources = emit.emit(program, bound, arena, request.name, provenance)
+    sources = emit.emit(program, bound, arena, request.name, provenance, optimize=request.optimize)
     sources["example_main.c"] = project.example_main(program, request.name)
     sources["CMakeLists.txt"] = project.cmake_lists(request.name, " ".join(request.target.gcc_flags))
     for path, text in sources.items():

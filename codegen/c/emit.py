@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgert.codegen.arena import ARENA_ALIGN_BYTES, Arena
 from edgert.codegen.c import headers, literals
+from edgert.codegen.c.shared import SharedKernel, shared_kernels
 from edgert.codegen.contracts import CONTRACTS
 from edgert.codegen.program import Array, Program
 from edgert.codegen.select import BoundStep
@@ -41,11 +42,23 @@ def symbol(name: str, index: int) -> str:
 
 
 def emit(
-    program: Program, bound: Sequence[BoundStep], arena: Arena, name: str, provenance: Provenance
+    program: Program,
+    bound: Sequence[BoundStep],
+    arena: Arena,
+    name: str,
+    provenance: Provenance,
+    *,
+    optimize: str = "speed",
 ) -> dict[str, str]:
-    """Relative path -> text of every file that a firmware needs for this model."""
+    """Relative path -> text of every file that a firmware needs for this model.
+
+    optimize: "speed" inlines a kernel into every layer; "balanced" and "size": see codegen/c/shared.py.
+    """
     pool = ConstantPool(name)
-    steps = [_step(program, b, arena, name, i, pool) for i, b in enumerate(bound)]
+    shared = shared_kernels(bound, name, optimize)
+    kernels = {kernel.symbol: kernel.text for kernel in shared.values()}
+    steps = [_step(program, b, arena, name, i, pool, shared.get(i)) for i, b in enumerate(bound)]
+    steps = [*kernels.values(), *steps]
     roots = _included(bound)
     return {
         "model.h": _model_h(program, arena, name, provenance),
@@ -79,7 +92,15 @@ def _included(bound: Sequence[BoundStep]) -> list[str]:
     return [COMMON_HEADER, *sorted(maths | kernels)]
 
 
-def _step(program: Program, b: BoundStep, arena: Arena, name: str, index: int, pool: ConstantPool) -> str:
+def _step(
+    program: Program,
+    b: BoundStep,
+    arena: Arena,
+    name: str,
+    index: int,
+    pool: ConstantPool,
+    shared: SharedKernel | None,
+) -> str:
     """One noinline function per layer: a frame in a backtrace, a row in a profile."""
     arguments = [_input(program, b, arena, position, index, pool) for position in range(len(b.step.inputs))]
     arguments += [f"(void *)(arena + {arena.offset(output)})" for output in b.step.outputs]
@@ -88,12 +109,16 @@ def _step(program: Program, b: BoundStep, arena: Arena, name: str, index: int, p
     if b.variant is None:
         assert b.step.tir is not None
         scratch = f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0"
-        lines = [b.step.tir.source, *lines, _call(b.step.tir.name, [*arguments, scratch])]
+        call = literals.wrapped(f"    {b.step.tir.name}(", [*arguments, scratch], ");")
+        lines = [b.step.tir.source, *lines, *call]
     else:
         if b.variant.uses_scratch:
             arguments.append(f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0")
-        tunables = [f"/* {label} */ {value}" for label, value in b.variant.arguments]
-        lines += [_geometry(b), _call(b.variant.function, [*arguments, "&g", *tunables])]
+        arguments.append("&g")
+        function = shared.symbol if shared else b.variant.function
+        if not shared:
+            arguments += [f"/* {label} */ {value}" for label, value in b.variant.arguments]
+        lines += [*_geometry(b, shared), *literals.wrapped(f"    {function}(", arguments, ");")]
     return "\n".join([*lines, "}", ""])
 
 
@@ -107,29 +132,14 @@ def _input(
     return f"(const void *)(arena + {arena.offset(source)})"
 
 
-def _call(function: str, arguments: Sequence[str]) -> str:
-    """A call, wrapped before column 110."""
-    lines, line = [], f"    {function}("
-    for position, argument in enumerate(arguments):
-        piece = argument + (", " if position + 1 < len(arguments) else ");")
-        if len(line) + len(piece) > 108:
-            lines.append(line.rstrip())
-            line = "        "
-        line += piece
-    return "\n".join([*lines, line])
-
-
-def _geometry(b: BoundStep) -> str:
+def _geometry(b: BoundStep, shared: SharedKernel | None) -> list[str]:
     contract = CONTRACTS[b.step.op]
-    lines, line = [], f"    static const ert_{b.step.op}_t g = {{"
-    for attr in contract.attrs:
+    fields = []
+    for attr in shared.varying if shared else contract.attrs:
         dtype = "float32" if attr in contract.float_attrs else "int32"
-        piece = f".{attr} = {literals.scalar(b.step.attrs[attr], dtype)}, "
-        if len(line) + len(piece) > 106:
-            lines.append(line.rstrip())
-            line = "        "
-        line += piece
-    return "\n".join([*lines, line.rstrip(", ") + "};"])
+        fields.append(f".{attr} = {literals.scalar(b.step.attrs[attr], dtype)}")
+    struct = shared.geometry if shared else f"ert_{b.step.op}_t"
+    return literals.wrapped(f"    static const {struct} g = {{", fields, "};")
 
 
 def _describe(program: Program, b: BoundStep, index: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -43,6 +44,18 @@ def _real(value: float, suffix: str) -> str:
     if suffix:  # the shortest decimal that reads back as this float32
         text = np.format_float_scientific(np.float32(value), unique=True, trim="0")
     return f"{text}{suffix}"
+
+
+def wrapped(head: str, items: Sequence[str], tail: str, *, indent: str = "    ") -> list[str]:
+    """`head` item, item, ... `tail`, in lines that end before column 110."""
+    lines, line = [], head
+    for position, item in enumerate(items):
+        piece = item + (", " if position + 1 < len(items) else tail)
+        if len(line) + len(piece) > _WIDTH:
+            lines.append(line.rstrip())
+            line = indent + "    "
+        line += piece
+    return [*lines, line]
 
 
 def array(name: str, data: Array, comment: str = "") -> str:

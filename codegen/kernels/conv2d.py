@@ -11,6 +11,8 @@ from edgert.codegen.kernels.overlap import ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
 
+_VARYING = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "x_zero", "y_zero")
+
 
 def ref_lead_bytes(step: Step, input_index: int) -> int | None:
     """Each output element reads its window anew."""
@@ -71,6 +73,7 @@ def _dsp(pixels: int) -> Variant:
         scratch_bytes=partial(dsp_scratch_bytes, pixels=pixels),
         lead_bytes=partial(dsp_lead_bytes, pixels=pixels),
         uses_scratch=True,
+        varying=_VARYING,
         arguments=(("pixels", pixels),),
     )
 
@@ -129,6 +132,7 @@ def _scalar(pixels: int, channels: int, requires: frozenset[str] = frozenset()) 
         scratch_bytes=partial(scalar_scratch_bytes, pixels=pixels),
         lead_bytes=partial(scalar_lead_bytes, pixels=pixels),
         uses_scratch=True,
+        varying=_VARYING,
         arguments=(("pixels", pixels), ("channels", channels)),
     )
 

@@ -10,6 +10,7 @@ from edgert.codegen.kernels import channel, paired, scalar
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
 
+_VARYING = ("in_c", "out_c", "x_zero", "y_zero")
 _PAIRS = 4  # of outputs in a block
 
 
@@ -50,6 +51,7 @@ def _scalar(outputs: int, requires: frozenset[str] = frozenset()) -> Variant:
         requires=requires,
         supports=scalar_supports,
         pack=partial(scalar_pack, outputs=outputs),
+        varying=_VARYING,
         arguments=(("outputs", outputs),),
     )
 
@@ -62,6 +64,7 @@ VARIANTS = (
         requires=frozenset({"arm-dsp"}),
         supports=dsp_supports,
         pack=dsp_pack,
+        varying=_VARYING,
     ),
     _scalar(8, frozenset({"rv32m"})),
     _scalar(4),

@@ -152,7 +152,8 @@ ERT_INLINE void ert_conv2d_s8__dsp(
     const ert_conv2d_s8_t *g, int32_t pixels)
 {
     uint32_t *const columns = (uint32_t *)(void *)scratch;
-    if (g->kernel_h == 1 && g->kernel_w == 1 && g->in_h == g->out_h && g->in_w == g->out_w) {
+    if (g->kernel_h == 1 && g->kernel_w == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 &&
+        g->pad_left == 0) {
         ert_conv2d_s8__dsp_pointwise(x, y, weights, requant, columns, pixels, g);
     } else {
         ert_conv2d_s8__dsp_windows(x, y, weights, requant, columns, pixels, g);
