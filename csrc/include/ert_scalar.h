@@ -19,13 +19,24 @@ ERT_INLINE int32_t ert_accumulate(int32_t sum, int32_t a, int32_t b)
 #elif defined(__thumb2__)
     __asm__ volatile("mla %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b) : "memory");
     return sum;
-#elif defined(ERT_SCALAR_THUMB1) /* sums in the high registers: all that they can do is add */
-    __asm__ volatile(".syntax unified\n\tmuls %1, %2, %1\n\tadd %0, %1"
-                     : "+h"(sum), "+l"(a) : "l"(b) : "cc", "memory");
+#elif defined(ERT_SCALAR_THUMB1)
+    __asm__ volatile(".syntax unified\n\tmuls %1, %2, %1\n\tadds %0, %0, %1"
+                     : "+l"(sum), "+l"(a) : "l"(b) : "cc", "memory");
     return sum;
 #else
     return sum + a * b;
 #endif
 }
+
+#if defined(ERT_SCALAR_THUMB1)
+/* A sum out of a high register, before anything else is done with it: clang 22 at -Oz was seen to store one from there,
+ * with an instruction that does not exist. */
+ERT_INLINE int32_t ert_from_high_register(int32_t sum)
+{
+    int32_t low;
+    __asm__("mov %0, %1" : "=l"(low) : "h"(sum));
+    return low;
+}
+#endif
 
 #endif

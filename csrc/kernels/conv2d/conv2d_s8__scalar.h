@@ -76,10 +76,10 @@ ERT_INLINE const int8_t *ert_conv2d_s8__scalar_two_by_two(
     } else {
         ERT_CONV2D_SCALAR_LOOP(ERT_CONV2D_SCALAR_TAP("0", "1"), "2");
     }
-    sums[0][0] = s00;
-    sums[0][1] = s01;
-    sums[1][0] = s10;
-    sums[1][1] = s11;
+    sums[0][0] = ert_from_high_register(s00);
+    sums[0][1] = ert_from_high_register(s01);
+    sums[1][0] = ert_from_high_register(s10);
+    sums[1][1] = ert_from_high_register(s11);
     return w;
 }
 #endif

@@ -38,10 +38,10 @@ ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_four(
                        [x] "=&l"(input), [w] "=&l"(weight)
                      : [end] "l"(end)
                      : "cc", "memory");
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
+    sums[0] = ert_from_high_register(s0);
+    sums[1] = ert_from_high_register(s1);
+    sums[2] = ert_from_high_register(s2);
+    sums[3] = ert_from_high_register(s3);
     return w;
 }
 #endif
