@@ -34,6 +34,7 @@ from edgert.board import load_board
 from edgert.codegen.contracts import CONTRACTS
 from edgert.codegen.fixedpoint import quantize_multiplier
 from edgert.codegen.program import Array, Attr, Program, Quant, Step, Tensor
+from edgert.errors import BoardFaultError
 from edgert.toolchain import compile_host
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,7 +123,7 @@ def _reference_library(path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def _compile_reference(folder: Path) -> Path:
+def compile_reference(folder: Path) -> Path:
     """A shared library with the `ref` kernel of each contract, told its layer at run time."""
     text = []
     for contract in (CONTRACTS[name] for name in CONTRACT.values()):
@@ -177,19 +178,37 @@ def measure(build: Path, board_id: str, peer: Sequence[Path], layer: Layer) -> R
             "same_as_reference": same,
         }
         if peer:
-            other = sweep_peer.run(
-                layer, program.steps[0].attrs, program.constants, x, peer, load_board(board_id),
-                Path(scratch) / "peer",
-            )  # fmt: skip
-            record["peer"] = {
-                "instructions": other.instructions,
-                "modelled_cycles": other.cycles,
-                "buffer_bytes": other.buffer_bytes,
-                "ram_bytes": x.size + expected.size + other.buffer_bytes,
-                "same_as_reference": bool((other.output.ravel() == expected.ravel()).all()),
-            }
-            record["ratio"] = round(cost.instructions / other.instructions, 3)
+            folder = Path(scratch) / "peer"
+            record |= _compare(cost.instructions, layer, program, x, expected, peer, board_id, folder)
     return record
+
+
+def _compare(
+    instructions: int,
+    layer: Layer,
+    program: Program,
+    x: Array,
+    expected: Array,
+    peer: Sequence[Path],
+    board_id: str,
+    folder: Path,
+) -> Record:
+    """The library's numbers and the ratio; where it faults on the emulated board, the fault."""
+    attrs, board = program.steps[0].attrs, load_board(board_id)
+    try:
+        other = sweep_peer.run(layer, attrs, program.constants, x, peer, board, folder)
+    except BoardFaultError as error:
+        return {"peer_fault": str(error)}
+    return {
+        "peer": {
+            "instructions": other.instructions,
+            "modelled_cycles": other.cycles,
+            "buffer_bytes": other.buffer_bytes,
+            "ram_bytes": x.size + expected.size + other.buffer_bytes,
+            "same_as_reference": bool((other.output.ravel() == expected.ravel()).all()),
+        },
+        "ratio": round(instructions / other.instructions, 3),
+    }
 
 
 def sweep(
@@ -198,7 +217,7 @@ def sweep(
     """Measure all of them, in JOBS processes."""
     with tempfile.TemporaryDirectory(prefix="edgert-sweep-") as folder:
         build = Path(folder)
-        _compile_reference(build / "reference")
+        compile_reference(build / "reference")
         objects: list[Path] = []
         if sources is not None:
             objects = sweep_peer.compile_library(sources, load_board(board_id), build / "peer")
@@ -227,6 +246,7 @@ def _group(records: Sequence[Record]) -> Record:
     compared = sorted((r for r in records if "ratio" in r), key=lambda r: -r["ratio"])
     if compared:
         group |= {
+            "compared": len(compared),
             "mean_ratio": _mean([r["ratio"] for r in compared]),
             "mean_cycle_ratio": _mean(
                 [r["modelled_cycles"] / r["peer"]["modelled_cycles"] for r in compared]
@@ -248,6 +268,13 @@ def _group(records: Sequence[Record]) -> Record:
 def _mean(ratios: Sequence[float]) -> float:
     """Geometric."""
     return round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3)
+
+
+def to_json(result: Mapping[str, Any]) -> str:
+    """One line per layer."""
+    rows = ",\n".join(f"  {json.dumps(record)}" for record in result["layers"])
+    frame = json.dumps({**result, "layers": []}, indent=1)
+    return frame.replace('"layers": []', f'"layers": [\n{rows}\n ]') + "\n"
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -295,7 +322,8 @@ def markdown(result: Mapping[str, Any]) -> str:
             f"{every['worst_ram_ratio']:.3f} in the worst layer. Of it, ours is at most"
             f" {every['largest_scratch_bytes']:,} bytes of scratch,",
             f"theirs {every['largest_peer_buffer_bytes']:,} of context buffer; our scratch is the larger in",
-            f"{every['more_scratch_than_peer']} of {every['layers']} layers.",
+            f"{every['more_scratch_than_peer']} of {every['compared']} layers; the library's own run faulted in the emulator in",
+            f"{every['layers'] - every['compared']}, which the ratios leave out.",
         ]
     return "\n".join(lines) + "\n"
 
@@ -334,7 +362,7 @@ def main() -> int:
     result["left_out"] = [layer.name for layer in left_out]
     text = markdown(result)
     print(f"\n{text}", file=sys.stderr)
-    data = json.dumps(result, indent=1) + "\n"
+    data = to_json(result)
     print(data, end="")
     if given.write:
         (ROOT / "docs" / "sweep.json").write_text(data)

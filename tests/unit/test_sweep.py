@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_at_least_200_distinct_shapes_of_every_kind() -> None:
 
 @pytest.mark.parametrize("layer", SMALL, ids=lambda layer: layer.name)
 def test_a_layer_is_measured_and_agrees(layer: Layer, tmp_path: Path) -> None:
-    sweep._compile_reference(tmp_path / "reference")
+    sweep.compile_reference(tmp_path / "reference")
     record = sweep.measure(tmp_path, sweep.BOARD, [], layer)
     assert record["same_as_reference"]
     assert 0.5 < record["instructions_per_mac"] < 40
@@ -45,7 +46,9 @@ def test_the_table_has_a_row_for_each_kind() -> None:
     groups = sweep.summary(made)
     assert groups["conv"]["mean_ratio"] == pytest.approx(0.283, abs=5e-4)
     assert groups["all"]["worst"][0] == ["dense 0.5", 0.5]
-    text = sweep.markdown({"board": "b", "summary": groups, "layers": made, "left_out": []})
+    result = {"board": "b", "summary": groups, "layers": made, "left_out": []}
+    assert json.loads(sweep.to_json(result)) == result
+    text = sweep.markdown(result)
     assert "| conv | 2 | all |" in text and "| dense 0.5 | 0.500 |" in text
 
 
