@@ -14,7 +14,10 @@ ERT_INLINE int32_t ert_accumulate(int32_t sum, int32_t a, int32_t b)
 {
 #if defined(__riscv_mul)
     int32_t product;
-    __asm__ volatile("mul %1, %2, %3\n\tadd %0, %0, %1" : "+r"(sum), "=&r"(product) : "r"(a), "r"(b) : "memory");
+    __asm__ volatile("mul %1, %2, %3\n\tadd %0, %0, %1"
+                     : "+r"(sum), "=&r"(product)
+                     : "r"(a), "r"(b)
+                     : "memory");
     return sum;
 #elif defined(__thumb2__)
     __asm__ volatile("mla %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b) : "memory");
@@ -29,8 +32,8 @@ ERT_INLINE int32_t ert_accumulate(int32_t sum, int32_t a, int32_t b)
 }
 
 #if defined(ERT_SCALAR_THUMB1)
-/* A sum out of a high register, before anything else is done with it: clang 22 at -Oz was seen to store one from there,
- * with an instruction that does not exist. */
+/* A sum out of a high register, before anything else is done with it: clang 22 at -Oz was seen to store one
+ * from there, with an instruction that does not exist. */
 ERT_INLINE int32_t ert_from_high_register(int32_t sum)
 {
     int32_t low;

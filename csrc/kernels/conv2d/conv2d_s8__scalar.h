@@ -26,11 +26,14 @@ ERT_INLINE void ert_conv2d_s8__scalar_tap(
     int32_t (*sums)[4], const int8_t *x, const int8_t *w, int32_t pixels, int32_t pixel_step, int32_t channels)
 {
     int32_t inputs[4];
+#pragma GCC unroll 8
     for (int32_t p = 0; p < pixels; p++) {
         inputs[p] = x[p * pixel_step];
     }
+#pragma GCC unroll 8
     for (int32_t c = 0; c < channels; c++) {
         const int32_t weight = w[c];
+#pragma GCC unroll 8
         for (int32_t p = 0; p < pixels; p++) {
             sums[c][p] = ert_accumulate(sums[c][p], weight, inputs[p]);
         }
@@ -106,14 +109,17 @@ ERT_INLINE void ert_conv2d_s8__scalar_finish(
     int32_t (*sums)[4], const int32_t *q, int8_t *y, int32_t pixels, int32_t channels, const ert_conv2d_s8_t *g)
 {
     int32_t done[4][4];
+#pragma GCC unroll 8
     for (int32_t c = 0; c < channels; c++) {
+#pragma GCC unroll 8
         for (int32_t p = 0; p < pixels; p++) {
             done[c][p] = sums[c][p];
         }
     }
     for (int32_t c = 0; c < channels; c++, q += ERT_CHANNEL_WORDS) {
+        const ert_channel_t of = ert_channel(q, g->y_zero);
         for (int32_t p = 0; p < pixels; p++) {
-            const int32_t v = ert_channel_requantize(2 * done[c][p], q[1], q[2], q[3]);
+            const int32_t v = ert_channel_requantize(2 * done[c][p], of.multiplier, of.offset, of.shift);
             y[p * g->out_c + c] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
         }
     }
@@ -125,9 +131,11 @@ ERT_INLINE const int8_t *ert_conv2d_s8__scalar_tile(
     const ert_conv2d_s8_t *g)
 {
     int32_t sums[4][4];
+#pragma GCC unroll 8
     for (int32_t c = 0; c < channels; c++) {
+#pragma GCC unroll 8
         for (int32_t p = 0; p < b->pixels; p++) {
-            sums[c][p] = q[c * ERT_CHANNEL_WORDS] >> 1;
+            sums[c][p] = q[c * ERT_CHANNEL_WORDS] >> 5;
         }
     }
     const int8_t *line = b->x;

@@ -88,6 +88,7 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
 #pragma GCC unroll 8
     for (int32_t v = 0; v < g->kernel_w; v++) {
         const int32_t weight = w[v];
+#pragma GCC unroll 8
         for (int32_t p = 0; p < pixels; p++) {
             sums[p] = ert_accumulate(sums[p], x[v * g->dilation_w + p * g->stride_w], weight);
         }
@@ -100,12 +101,14 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_line(
 {
     const int32_t columns = (pixels - 1) * g->stride_w + (g->kernel_w - 1) * g->dilation_w + 1;
     int32_t weights[ERT_DEPTHWISE_SCALAR_WIDEST];
+#pragma GCC unroll 8
     for (int32_t v = 0; v < g->kernel_w; v++) {
         weights[v] = w[v];
     }
 #pragma GCC unroll 32
     for (int32_t column = 0; column < columns; column++) {
         const int32_t input = x[column];
+#pragma GCC unroll 8
         for (int32_t p = 0; p < pixels; p++) {
             const int32_t offset = column - p * g->stride_w, v = offset / g->dilation_w;
             if (offset >= 0 && offset % g->dilation_w == 0 && v < g->kernel_w) {
@@ -123,8 +126,9 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
     int8_t *y, int32_t pixels, const ert_depthwise_conv2d_s8_t *g)
 {
     int32_t sums[4];
+#pragma GCC unroll 8
     for (int32_t p = 0; p < pixels; p++) {
-        sums[p] = q[0] >> 1;
+        sums[p] = q[0] >> 5;
     }
     const int32_t row = g->in_c * s->pitch;
     int32_t offset = slot * row;
@@ -134,8 +138,10 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
         offset += g->dilation_h * row;
         offset -= offset >= s->rows * row ? s->rows * row : 0;
     }
+#pragma GCC unroll 8
+    const ert_channel_t of = ert_channel(q, g->y_zero);
     for (int32_t p = 0; p < pixels; p++) {
-        const int32_t v = ert_channel_requantize(2 * sums[p], q[1], q[2], q[3]);
+        const int32_t v = ert_channel_requantize(2 * sums[p], of.multiplier, of.offset, of.shift);
         y[p * g->out_c] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
     }
 }

@@ -58,6 +58,7 @@ ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_sum(
 #pragma GCC unroll 8
     for (int32_t k = 0; k < inputs; k++, w += outputs) {
         const int32_t input = x[k];
+#pragma GCC unroll 8
         for (int32_t n = 0; n < outputs; n++) {
             sums[n] = ert_accumulate(sums[n], input, w[n]);
         }
@@ -71,16 +72,19 @@ ERT_INLINE const int8_t *ert_fully_connected_s8__scalar_tile(
     const ert_fully_connected_s8_t *g)
 {
     int32_t sums[8];
+#pragma GCC unroll 8
     for (int32_t n = 0; n < outputs; n++) {
-        sums[n] = q[n * ERT_CHANNEL_WORDS] >> 1;
+        sums[n] = q[n * ERT_CHANNEL_WORDS] >> 5;
     }
     w = ert_fully_connected_s8__scalar_sum(sums, x, w, g->in_c, outputs);
     int32_t done[8]; /* out of their registers, so that the loop that follows may stay one */
+#pragma GCC unroll 8
     for (int32_t n = 0; n < outputs; n++) {
         done[n] = sums[n];
     }
     for (int32_t n = 0; n < outputs; n++, q += ERT_CHANNEL_WORDS) {
-        const int32_t v = ert_channel_requantize_once(2 * done[n], q[1], q[2], q[3]);
+        const ert_channel_t of = ert_channel(q, g->y_zero);
+        const int32_t v = ert_channel_requantize_once(2 * done[n], of.multiplier, of.offset, of.shift);
         y[n] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
     }
     return w;
