@@ -138,8 +138,8 @@ ERT_INLINE void ert_depthwise_conv2d_s8__scalar_tile(
         offset += g->dilation_h * row;
         offset -= offset >= s->rows * row ? s->rows * row : 0;
     }
-#pragma GCC unroll 8
     const ert_channel_t of = ert_channel(q, g->y_zero);
+#pragma GCC unroll 8
     for (int32_t p = 0; p < pixels; p++) {
         const int32_t v = ert_channel_requantize(2 * sums[p], of.multiplier, of.offset, of.shift);
         y[p * g->out_c] = (int8_t)ert_clamp(v, g->y_min, g->y_max);
