@@ -12,6 +12,7 @@ Int = npt.NDArray[np.int64]
 
 INPUT_MAGNITUDE = 128
 SUM_LIMIT = 2**30
+_BIAS_LIMIT = 2**26
 _SHIFTS = (-22, -1)
 
 
@@ -51,20 +52,15 @@ def bounded(step: Step, constants: Constants, weights: Int, limit: int) -> bool:
 
 
 def requantizable(step: Step, constants: Constants, weights: Int) -> bool:
-    """|acc| < 2^30 for every input, and every shift is to the right and not far."""
+    """|acc| < 2^30 for every input, |bias| < 2^26, and every shift is to the right and not far."""
     low, high = _SHIFTS
     shifts = (constants["shift"] >= low) & (constants["shift"] <= high)
-    return bounded(step, constants, weights, SUM_LIMIT) and bool(shifts.all())
-
-
-def requant_words(step: Step, constants: Constants, weights: Int) -> npt.NDArray[np.int32]:
-    """[out_c, 3]: multiplier, offset, shift"""
-    shift = -constants["shift"].astype(np.int64)
-    offset = (2 * int(step.attrs["y_zero"]) + 1) << (shift - 1)
-    return np.stack([constants["multiplier"].astype(np.int64), offset, shift], axis=1).astype(np.int32)
+    small = np.abs(folded_bias(step, constants, weights)) < _BIAS_LIMIT
+    return bounded(step, constants, weights, SUM_LIMIT) and bool((shifts & small).all())
 
 
 def channel_words(step: Step, constants: Constants, weights: Int) -> npt.NDArray[np.int32]:
-    """[out_c, 4]: 2 * bias, multiplier, offset, shift"""
-    bias = 2 * folded_bias(step, constants, weights)[:, None]
-    return np.concatenate([bias, requant_words(step, constants, weights)], axis=1).astype(np.int32)
+    """[out_c, 2]: bias * 32 + shift - 1, multiplier"""
+    shift = -constants["shift"].astype(np.int64)
+    first = folded_bias(step, constants, weights) * 32 + shift - 1
+    return np.stack([first, constants["multiplier"]], axis=1).astype(np.int32)

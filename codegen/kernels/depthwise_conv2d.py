@@ -28,8 +28,10 @@ def dsp_supports(step: Step, constants: Constants) -> bool:
 
 def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
     weights = channel.depthwise_by_channel(constants)
-    doubled = np.append(2 * weights.ravel(), 0).astype(np.int16)
-    return {"weights": doubled, "requant": channel.channel_words(step, constants, weights)}
+    return {
+        "weights": weights.astype(np.int8).ravel(),
+        "requant": channel.channel_words(step, constants, weights),
+    }
 
 
 def _dsp(band: int) -> Variant:
@@ -60,12 +62,13 @@ def keeps_shape(step: Step) -> bool:
 
 
 def plane_bytes(step: Step, band: int) -> int:
-    """Of int16: as many rows as `band` rows of output need, each as wide as the windows reach."""
+    """Of int16: the taps, then as many rows as `band` rows of output need, as wide as the windows reach."""
     in_w, out_h, out_w, stride_h, stride_w = ints(step, "in_w", "out_h", "out_w", "stride_h", "stride_w")
     kernel_h, kernel_w, dilation_h, pad_left = ints(step, "kernel_h", "kernel_w", "dilation_h", "pad_left")
     rows = (min(band or out_h, out_h) - 1) * stride_h + (kernel_h - 1) * dilation_h + 1
     columns = max((out_w - 1) * stride_w + kernel_w, pad_left + in_w)
-    return 2 * rows * ((columns + 3) // 2 * 2)
+    taps = (kernel_h * kernel_w + 2) // 2 * 2
+    return 2 * (taps + rows * ((columns + 3) // 2 * 2))
 
 
 def band_lead_bytes(step: Step, input_index: int, band: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgert.codegen.kernels.channel import Int, channel_reach, folded_bias, requant_words
+from edgert.codegen.kernels.channel import Int, channel_reach, channel_words
 from edgert.codegen.kernels.variant import Constants
 from edgert.codegen.program import Step
 
@@ -49,11 +49,6 @@ def block(words: npt.NDArray[np.uint32], pairs: int, run: int = 1) -> npt.NDArra
 
 
 def pair_words(step: Step, constants: Constants, weights: Int) -> npt.NDArray[np.int32]:
-    """[pairs, 8]: 256 * bias_a + bias_b, bias_b, multiplier, offset, shift of a, then of b."""
-    table = np.zeros((weights.shape[0] + weights.shape[0] % 2, 4), np.int64)
-    table[: weights.shape[0], 0] = folded_bias(step, constants, weights)
-    table[: weights.shape[0], 1:] = requant_words(step, constants, weights)
-    first, second = table[0::2], table[1::2]
-    raw = 256 * first[:, :1] + second[:, :1]  # modulo 2^32, as the sums
-    paired = [raw, second[:, :1], first[:, 1:], second[:, 1:]]
-    return np.concatenate(paired, axis=1).astype(np.uint32).view(np.int32)
+    """[pairs, 2, 2]: the words of both channels; those of a missing second one are zero."""
+    words = channel_words(step, constants, weights)
+    return np.pad(words, ((0, words.shape[0] % 2), (0, 0)))

@@ -1,16 +1,28 @@
 /* Requantization (docs/numerics.md section 2, rounding twice) with all that is known of a channel at compile time.
- * Four words a channel:
- *   bias        the input zero point folded in, doubled
+ * Two words a channel:
+ *   bias * 32 + shift - 1    the input zero point folded into the bias; shift: the divide that rounds, in bits, 1 to 22
  *   multiplier
- *   offset      (2 * y_zero + 1) * 2^(shift - 1): the output zero point and the half of the last rounding
- *   shift       the divide that rounds, in bits: 1 to 22
- * Limits: |acc| < 2^30. codegen/kernels/channel.py packs the words and proves the limits from the weights. */
+ * Limits: |acc| < 2^30, |bias| < 2^26. codegen/kernels/channel.py packs the words and proves the limits from the
+ * weights. */
 #ifndef ERT_CHANNEL_H
 #define ERT_CHANNEL_H
 
 #include "include/ert_common.h"
 
-enum { ERT_CHANNEL_WORDS = 4 };
+enum { ERT_CHANNEL_WORDS = 2 };
+
+/* A channel's words taken apart. offset: the output zero point and the half of the last rounding, shifted. */
+typedef struct {
+    int32_t bias, multiplier, offset, shift;
+} ert_channel_t;
+
+ERT_INLINE ert_channel_t ert_channel(const int32_t *words, int32_t y_zero)
+{
+    const int32_t less_one = words[0] & 31;
+    const int32_t offset = (int32_t)((uint32_t)(2 * y_zero + 1) << less_one);
+    const ert_channel_t c = {words[0] >> 5, words[1], offset, less_one + 1};
+    return c;
+}
 
 /* round(a * b / 2^32), halves up, from 16-bit halves: for cores whose widest product is 32 bits. b >= 0 */
 ERT_INLINE int32_t ert_rounded_high_by_halves(int32_t a, int32_t b)

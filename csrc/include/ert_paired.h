@@ -10,14 +10,21 @@
 #include "include/ert_common.h"
 #include "include/ert_dsp.h"
 
-/* Words of a pair of channels a, b: 256 * bias_a + bias_b, bias_b, then multiplier, offset, shift (as
- * include/ert_channel.h) of a and of b. */
-enum { ERT_PAIRED_WORDS = 8 };
+/* The words of both channels. */
+enum { ERT_PAIRED_WORDS = 2 * ERT_CHANNEL_WORDS };
 
 /* Sums of one pixel against one pair of channels. */
 typedef struct {
     int32_t raw, low;
 } ert_paired_t;
+
+/* Nothing but the biases. */
+ERT_INLINE ert_paired_t ert_paired_start(const int32_t *words)
+{
+    const int32_t low = words[ERT_CHANNEL_WORDS] >> 5;
+    const ert_paired_t sums = {(int32_t)((uint32_t)(words[0] >> 5) << 8) + low, low};
+    return sums;
+}
 
 /* One word of weights, two taps, against those taps of `pixels` pixels. */
 ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, const uint32_t *x, int32_t pixels)
@@ -133,24 +140,28 @@ ERT_INLINE int32_t ert_paired_second(int32_t low)
     return 2 * low;
 }
 
-/* One channel of `pixels` pixels, `apart` bytes from each other; twice: its sums; what: multiplier, offset, shift. */
+/* One channel of `pixels` pixels, `apart` bytes from each other; twice: its sums. */
 ERT_INLINE void ert_paired_store(
-    int8_t *y, int32_t apart, const int32_t *twice, const int32_t *what, int32_t pixels, int32_t low, int32_t high)
+    int8_t *y, int32_t apart, const int32_t *twice, ert_channel_t c, int32_t pixels, int32_t low, int32_t high)
 {
-    const int32_t multiplier = what[0], offset = what[1], shift = what[2];
     int32_t v[4];
     for (int32_t p = 0; p < pixels; p++) {
-        v[p] = ert_clamp8(ert_channel_requantize(twice[p], multiplier, offset, shift), low, high);
+        v[p] = ert_clamp8(ert_channel_requantize(twice[p], c.multiplier, c.offset, c.shift), low, high);
     }
     for (int32_t p = 0; p < pixels; p++) {
         y[p * apart] = (int8_t)v[p];
     }
 }
 
+/* Where the outputs of a pair go: pixel p to y + p * apart; clamped to low .. high. */
+typedef struct {
+    int32_t apart, zero, low, high;
+} ert_paired_output_t;
+
 /* One or two channels of `pixels` pixels. */
 ERT_INLINE void ert_paired_finish(
-    const ert_paired_t *s, const int32_t *words, int8_t *y, int32_t apart, int32_t pixels, int32_t channels,
-    int32_t low, int32_t high)
+    const ert_paired_t *s, const int32_t *words, int8_t *y, const ert_paired_output_t *o, int32_t pixels,
+    int32_t channels)
 {
     int32_t first[4], second[4];
     for (int32_t p = 0; p < pixels; p++) {
@@ -158,9 +169,10 @@ ERT_INLINE void ert_paired_finish(
         second[p] = ert_paired_second(s[p].low);
     }
     ERT_OPAQUE(words);
-    ert_paired_store(y, apart, first, words + 2, pixels, low, high);
+    ert_paired_store(y, o->apart, first, ert_channel(words, o->zero), pixels, o->low, o->high);
     if (channels > 1) {
-        ert_paired_store(y + 1, apart, second, words + 5, pixels, low, high);
+        words += ERT_CHANNEL_WORDS;
+        ert_paired_store(y + 1, o->apart, second, ert_channel(words, o->zero), pixels, o->low, o->high);
     }
 }
 

@@ -64,32 +64,31 @@ ERT_INLINE void ert_conv2d_s8__dsp_gather(
     }
 }
 
-/* A block of pixels, all channels; pixel p goes to y + p * apart. */
+/* A block of pixels, all channels, to y, pixel after pixel. */
 ERT_INLINE void ert_conv2d_s8__dsp_block(
-    const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int32_t apart,
-    int32_t pixels, const ert_conv2d_s8_t *g)
+    const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int32_t pixels,
+    const ert_conv2d_s8_t *g)
 {
+    const ert_paired_output_t output = {g->out_c, g->y_zero, g->y_min, g->y_max};
     const int32_t pairs = 4 / pixels;
     int32_t n = g->out_c;
     for (; n > 2 * (pairs - 1); n -= 2 * pairs, y += 2 * pairs, q += pairs * ERT_PAIRED_WORDS) {
         ert_paired_t s[4];
         for (int32_t k = 0; k < 4; k++) {
-            s[k].raw = q[k / pixels * ERT_PAIRED_WORDS];
-            s[k].low = q[k / pixels * ERT_PAIRED_WORDS + 1];
+            s[k] = ert_paired_start(q + k / pixels * ERT_PAIRED_WORDS);
         }
         w = ert_paired_dot(s, columns, w, words, pixels);
         for (int32_t k = 0; k < pairs; k++) {
             ert_paired_finish(
-                s + k * pixels, q + k * ERT_PAIRED_WORDS, y + 2 * k, apart, pixels, n - 2 * k, g->y_min,
-                g->y_max);
+                s + k * pixels, q + k * ERT_PAIRED_WORDS, y + 2 * k, &output, pixels, n - 2 * k);
         }
     }
     if (n > 0) {
-        ert_paired_t s[2] = {{q[0], q[1]}, {q[0], q[1]}};
+        ert_paired_t s[2] = {ert_paired_start(q), ert_paired_start(q)};
         for (int32_t k = 0; k < words; k++) {
             ert_paired_accumulate(s, w[k], columns + 2 * k, 2);
         }
-        ert_paired_finish(s, q, y, apart, 2, n, g->y_min, g->y_max);
+        ert_paired_finish(s, q, y, &output, 2, n);
     }
 }
 
@@ -98,7 +97,7 @@ ERT_INLINE void ert_conv2d_s8__dsp_write(
     const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int8_t *spare,
     int32_t count, int32_t pixels, const ert_conv2d_s8_t *g)
 {
-    ert_conv2d_s8__dsp_block(columns, words, w, q, count == pixels ? y : spare, g->out_c, pixels, g);
+    ert_conv2d_s8__dsp_block(columns, words, w, q, count == pixels ? y : spare, pixels, g);
     if (count < pixels) {
         ert_copy_bytes((uint8_t *)y, (const uint8_t *)spare, count * g->out_c);
     }

@@ -1,9 +1,9 @@
 /* depthwise_conv2d_s8 with SMLAD along x: one channel at a time is gathered, border and all, into a plane of
  * int16; taps then meet inputs in pairs, two output pixels at a time where stride_w = 1.
  * A plane holds what `band` rows of output need; band = 0: the whole image at once.
- * Weights   int16 [channels][kernel_h][kernel_w], doubled; one zero behind the last
+ * Weights   int8 [channels][kernel_h][kernel_w]
  * Requant   int32 [channels][ERT_CHANNEL_WORDS]
- * Scratch   one plane: rows of `pitch` int16, see below
+ * Scratch   the taps of a channel, doubled, as int16; then one plane: rows of `pitch` int16, see below
  * Overlap   band = 0: exactly in place where input and output have the same shape; else a band is written while
  *           its own rows are still being read: codegen/kernels/depthwise_conv2d.py
  * Limits    depth_multiplier = 1, dilation_w = 1; see include/ert_channel.h */
@@ -31,16 +31,24 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_gather(
     x += from * g->in_w * g->in_c;
     plane += (from - r) * pitch + g->pad_left;
     for (int32_t i = from; i < to; i++, plane += pitch) {
+#pragma GCC unroll 8
         for (int32_t j = 0; j < g->in_w; j++, x += g->in_c) {
             plane[j] = *x;
         }
     }
 }
 
+/* What is known of a channel: its taps, doubled, and its requantization. */
+typedef struct {
+    const int16_t *taps;
+    ert_channel_t requant;
+} ert_depthwise_conv2d_s8__dsp_channel_t;
+
 ERT_INLINE void ert_depthwise_conv2d_s8__dsp_store(
-    int8_t *y, int32_t twice, const int32_t *q, const ert_depthwise_conv2d_s8_t *g)
+    int8_t *y, int32_t twice, const ert_channel_t *c, const ert_depthwise_conv2d_s8_t *g)
 {
-    *y = (int8_t)ert_clamp8(ert_channel_requantize(twice, q[1], q[2], q[3]), g->y_min, g->y_max);
+    const int32_t v = ert_channel_requantize(twice, c->multiplier, c->offset, c->shift);
+    *y = (int8_t)ert_clamp8(v, g->y_min, g->y_max);
 }
 
 /* sum + what two neighbouring inputs meet of a row of weights: taps t and t + 1, as far as there are such. */
@@ -62,11 +70,12 @@ ERT_INLINE int32_t ert_depthwise_conv2d_s8__dsp_meet(
 /* One window, its corner at x in the plane, or two that are neighbours and share words of input. x is 4-byte
  * aligned. */
 ERT_INLINE void ert_depthwise_conv2d_s8__dsp_windows(
-    const int16_t *x, int32_t pitch, const int16_t *w, const int32_t *q, int8_t *y, int32_t count,
+    const int16_t *x, int32_t pitch, const ert_depthwise_conv2d_s8__dsp_channel_t *c, int8_t *y, int32_t count,
     const ert_depthwise_conv2d_s8_t *g)
 {
     const int32_t taps = g->kernel_w, apart = count == 2 ? g->stride_w : 0;
-    int32_t first = q[0], second = q[0];
+    const int16_t *w = c->taps;
+    int32_t first = 2 * c->requant.bias, second = first;
     for (int32_t u = 0; u < g->kernel_h; u++, x += pitch, w += taps) {
         for (int32_t v = 0; v < taps + apart; v += 2) {
             const uint32_t inputs = ert_load32(__builtin_assume_aligned(x + v, 4));
@@ -74,57 +83,63 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_windows(
             second = ert_depthwise_conv2d_s8__dsp_meet(inputs, w, v - apart, taps, second);
         }
     }
-    ert_depthwise_conv2d_s8__dsp_store(y, first, q, g);
+    ert_depthwise_conv2d_s8__dsp_store(y, first, &c->requant, g);
     if (count == 2) {
-        ert_depthwise_conv2d_s8__dsp_store(y + g->out_c, second, q, g);
+        ert_depthwise_conv2d_s8__dsp_store(y + g->out_c, second, &c->requant, g);
     }
 }
 
 /* One row of output, x: its first window in the plane. */
 ERT_INLINE void ert_depthwise_conv2d_s8__dsp_row(
-    const int16_t *x, int32_t pitch, const int16_t *w, const int32_t *q, int8_t *y,
+    const int16_t *x, int32_t pitch, const ert_depthwise_conv2d_s8__dsp_channel_t *c, int8_t *y,
     const ert_depthwise_conv2d_s8_t *g)
 {
     int32_t j = 0;
+#pragma GCC unroll 1
     for (; j + 2 <= g->out_w; j += 2, x += 2 * g->stride_w, y += 2 * g->out_c) {
         ERT_OPAQUE(x);
         ERT_OPAQUE(y);
-        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, w, q, y, 2, g);
+        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, c, y, 2, g);
     }
     if (j < g->out_w) {
-        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, w, q, y, 1, g);
+        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, c, y, 1, g);
     }
 }
 
 /* Rows of output, from row `first` of one image. */
 ERT_INLINE void ert_depthwise_conv2d_s8__dsp_band(
-    const int8_t *x, int8_t *y, const int16_t *w, const int32_t *q, int16_t *plane, int32_t first, int32_t rows,
+    const int8_t *x, int8_t *y, const int8_t *w, const int32_t *q, int16_t *scratch, int32_t first, int32_t rows,
     const ert_depthwise_conv2d_s8_t *g)
 {
-    const int32_t pitch = ert_depthwise_conv2d_s8__dsp_pitch(g);
+    const int32_t pitch = ert_depthwise_conv2d_s8__dsp_pitch(g), taps = g->kernel_h * g->kernel_w;
     const int32_t tall = (rows - 1) * g->stride_h + (g->kernel_h - 1) * g->dilation_h + 1;
+    int16_t *const plane = scratch + ((taps + 2) & ~1); /* a word is read at the last tap */
     ert_fill16(plane, g->x_zero, tall * pitch);
-    for (int32_t c = 0; c < g->in_c; c++, w += g->kernel_h * g->kernel_w, q += ERT_CHANNEL_WORDS) {
+    for (int32_t n = 0; n < g->in_c; n++, w += taps, q += ERT_CHANNEL_WORDS) {
+        for (int32_t k = 0; k < taps; k++) {
+            scratch[k] = (int16_t)(2 * w[k]);
+        }
+        const ert_depthwise_conv2d_s8__dsp_channel_t c = {scratch, ert_channel(q, g->y_zero)};
         ert_depthwise_conv2d_s8__dsp_gather(
-            plane, x + c, first * g->stride_h - g->pad_top, tall, pitch, g);
-        for (int32_t i = 0; i < rows; i++) {
-            ert_depthwise_conv2d_s8__dsp_row(
-                plane + i * g->stride_h * pitch, g->dilation_h * pitch, w, q,
-                y + (first + i) * g->out_w * g->out_c + c, g);
+            plane, x + n, first * g->stride_h - g->pad_top, tall, pitch, g);
+        const int16_t *row = plane;
+        int8_t *to = y + first * g->out_w * g->out_c + n;
+#pragma GCC unroll 1
+        for (int32_t i = 0; i < rows; i++, row += g->stride_h * pitch, to += g->out_w * g->out_c) {
+            ert_depthwise_conv2d_s8__dsp_row(row, g->dilation_h * pitch, &c, to, g);
         }
     }
 }
 
 ERT_INLINE void ert_depthwise_conv2d_s8__dsp(
-    const int8_t *x, int8_t *y, const int16_t *weights, const int32_t *requant, uint8_t *scratch,
+    const int8_t *x, int8_t *y, const int8_t *weights, const int32_t *requant, uint8_t *scratch,
     const ert_depthwise_conv2d_s8_t *g, int32_t band)
 {
-    int16_t *const plane = (int16_t *)(void *)scratch;
     const int32_t step = band > 0 ? band : g->out_h;
     for (int32_t b = 0; b < g->batch; b++) {
         for (int32_t i = 0; i < g->out_h; i += step) {
             const int32_t rows = i + step < g->out_h ? step : g->out_h - i;
-            ert_depthwise_conv2d_s8__dsp_band(x, y, weights, requant, plane, i, rows, g);
+            ert_depthwise_conv2d_s8__dsp_band(x, y, weights, requant, (int16_t *)(void *)scratch, i, rows, g);
         }
         x += g->in_h * g->in_w * g->in_c;
         y += g->out_h * g->out_w * g->out_c;

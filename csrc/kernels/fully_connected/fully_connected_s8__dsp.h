@@ -13,13 +13,8 @@
 #include "include/ert_paired.h"
 #include "kernels/fully_connected/fully_connected_s8.h"
 
-/* Raw and low sums of a pair of outputs. */
-typedef struct {
-    int32_t raw, low;
-} ert_fully_connected_s8__dsp_t;
-
 /* The last 1 to 3 bytes of an input, the rest zero. */
-ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t count)
+ERT_INLINE uint32_t ert_paired_tail(const int8_t *x, int32_t count)
 {
     uint32_t bytes = 0;
     for (int32_t n = 0; n < count; n++) {
@@ -30,7 +25,7 @@ ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t co
 
 /* Four inputs into the sums of `pairs` pairs. Returns the weights of the next four inputs. */
 ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
-    uint32_t bytes, const uint32_t *w, ert_fully_connected_s8__dsp_t *sums, int32_t pairs)
+    uint32_t bytes, const uint32_t *w, ert_paired_t *sums, int32_t pairs)
 {
     const uint32_t even = ert_sxtb16(bytes), odd = ert_sxtb16_odd(bytes);
     for (int32_t n = 0; n < pairs; n++, w += 2) {
@@ -74,7 +69,7 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
 
 /* `fours` groups of four inputs into the sums of four pairs. */
 ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
-    const int8_t *x, const uint32_t *w, ert_fully_connected_s8__dsp_t *s, int32_t fours)
+    const int8_t *x, const uint32_t *w, ert_paired_t *s, int32_t fours)
 {
 #if defined(ERT_DSP_ASM)
     register const int8_t *at __asm__("r0") = x;
@@ -93,7 +88,7 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
         even = x + 4 * fours;
         ERT_FULLY_CONNECTED_LOOP(ERT_FULLY_CONNECTED_FOUR);
     }
-    const ert_fully_connected_s8__dsp_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
+    const ert_paired_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
     for (int32_t n = 0; n < 4; n++) {
         s[n] = sums[n];
     }
@@ -107,9 +102,10 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
 }
 
 ERT_INLINE void ert_fully_connected_s8__dsp_store(
-    int8_t *y, int32_t twice, const int32_t *what, const ert_fully_connected_s8_t *g)
+    int8_t *y, int32_t twice, const int32_t *words, const ert_fully_connected_s8_t *g)
 {
-    const int32_t v = ert_channel_requantize_once(twice, what[0], what[1], what[2]);
+    const ert_channel_t c = ert_channel(words, g->y_zero);
+    const int32_t v = ert_channel_requantize_once(twice, c.multiplier, c.offset, c.shift);
     *y = (int8_t)ert_clamp8(v, g->y_min, g->y_max);
 }
 
@@ -118,10 +114,9 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
     const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, int32_t pairs, int32_t channels,
     const ert_fully_connected_s8_t *g)
 {
-    ert_fully_connected_s8__dsp_t sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+    ert_paired_t sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
     for (int32_t n = 0; n < pairs; n++) {
-        sums[n].raw = q[n * ERT_PAIRED_WORDS];
-        sums[n].low = q[n * ERT_PAIRED_WORDS + 1];
+        sums[n] = ert_paired_start(q + n * ERT_PAIRED_WORDS);
     }
     const int32_t whole = g->in_c & ~3;
     if (pairs == 4) {
@@ -132,13 +127,14 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
         }
     }
     if (whole < g->in_c) {
-        const uint32_t bytes = ert_fully_connected_s8__dsp_tail(x + whole, g->in_c - whole);
+        const uint32_t bytes = ert_paired_tail(x + whole, g->in_c - whole);
         w = ert_fully_connected_s8__dsp_four(bytes, w, sums, pairs);
     }
     for (int32_t n = 0; n < pairs; n++, q += ERT_PAIRED_WORDS) {
-        ert_fully_connected_s8__dsp_store(y + 2 * n, ert_paired_first(sums[n].raw, sums[n].low), q + 2, g);
+        ert_fully_connected_s8__dsp_store(y + 2 * n, ert_paired_first(sums[n].raw, sums[n].low), q, g);
         if (2 * n + 1 < channels) {
-            ert_fully_connected_s8__dsp_store(y + 2 * n + 1, ert_paired_second(sums[n].low), q + 5, g);
+            ert_fully_connected_s8__dsp_store(
+                y + 2 * n + 1, ert_paired_second(sums[n].low), q + ERT_CHANNEL_WORDS, g);
         }
     }
     return w;
