@@ -322,8 +322,8 @@ def markdown(result: Mapping[str, Any]) -> str:
             f"{every['worst_ram_ratio']:.3f} in the worst layer. Of it, ours is at most"
             f" {every['largest_scratch_bytes']:,} bytes of scratch,",
             f"theirs {every['largest_peer_buffer_bytes']:,} of context buffer; our scratch is the larger in",
-            f"{every['more_scratch_than_peer']} of {every['compared']} layers; the library's own run faulted in the emulator in",
-            f"{every['layers'] - every['compared']}, which the ratios leave out.",
+            f"{every['more_scratch_than_peer']} of {every['compared']} layers; the library's own run",
+            f"faulted in the emulator in {every['layers'] - every['compared']}, which the ratios leave out.",
         ]
     return "\n".join(lines) + "\n"
 
