@@ -13,6 +13,7 @@
 #include "include/ert_channel.h"
 #include "include/ert_common.h"
 #include "include/ert_dsp.h"
+#include "kernels/depthwise_conv2d/depthwise_3x3.h"
 #include "kernels/depthwise_conv2d/depthwise_conv2d_s8.h"
 
 /* int16 in a row of the plane: even, with room for a pair of windows and the word behind it */
@@ -89,20 +90,32 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_windows(
     }
 }
 
-/* One row of output, x: its first window in the plane. */
-ERT_INLINE void ert_depthwise_conv2d_s8__dsp_row(
-    const int16_t *x, int32_t pitch, const ert_depthwise_conv2d_s8__dsp_channel_t *c, int8_t *y,
+/* Rows of output, x: the first window in the plane, which has `pitch` int16 to a row. */
+ERT_INLINE void ert_depthwise_conv2d_s8__dsp_rows(
+    const int16_t *x, int32_t pitch, const ert_depthwise_conv2d_s8__dsp_channel_t *c, int8_t *y, int32_t rows,
     const ert_depthwise_conv2d_s8_t *g)
 {
-    int32_t j = 0;
-#pragma GCC unroll 1
-    for (; j + 2 <= g->out_w; j += 2, x += 2 * g->stride_w, y += 2 * g->out_c) {
-        ERT_OPAQUE(x);
-        ERT_OPAQUE(y);
-        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, c, y, 2, g);
+#if defined(ERT_DSP_ASM)
+    if (g->kernel_h == 3 && g->kernel_w == 3 && g->stride_w <= 2 && g->y_min == INT8_MIN && g->y_max == INT8_MAX) {
+        ert_depthwise_3x3_rows(
+            x, pitch, g->dilation_h, g->stride_h, g->stride_w, c->taps, &c->requant, y, g->out_w, g->out_c, rows);
+        return;
     }
-    if (j < g->out_w) {
-        ert_depthwise_conv2d_s8__dsp_windows(x, pitch, c, y, 1, g);
+#endif
+#pragma GCC unroll 1
+    for (int32_t i = 0; i < rows; i++, x += g->stride_h * pitch, y += g->out_w * g->out_c) {
+        const int16_t *at = x;
+        int8_t *to = y;
+        int32_t j = 0;
+#pragma GCC unroll 1
+        for (; j + 2 <= g->out_w; j += 2, at += 2 * g->stride_w, to += 2 * g->out_c) {
+            ERT_OPAQUE(at);
+            ERT_OPAQUE(to);
+            ert_depthwise_conv2d_s8__dsp_windows(at, g->dilation_h * pitch, c, to, 2, g);
+        }
+        if (j < g->out_w) {
+            ert_depthwise_conv2d_s8__dsp_windows(at, g->dilation_h * pitch, c, to, 1, g);
+        }
     }
 }
 
@@ -122,12 +135,7 @@ ERT_INLINE void ert_depthwise_conv2d_s8__dsp_band(
         const ert_depthwise_conv2d_s8__dsp_channel_t c = {scratch, ert_channel(q, g->y_zero)};
         ert_depthwise_conv2d_s8__dsp_gather(
             plane, x + n, first * g->stride_h - g->pad_top, tall, pitch, g);
-        const int16_t *row = plane;
-        int8_t *to = y + first * g->out_w * g->out_c + n;
-#pragma GCC unroll 1
-        for (int32_t i = 0; i < rows; i++, row += g->stride_h * pitch, to += g->out_w * g->out_c) {
-            ert_depthwise_conv2d_s8__dsp_row(row, g->dilation_h * pitch, &c, to, g);
-        }
+        ert_depthwise_conv2d_s8__dsp_rows(plane, pitch, &c, y + first * g->out_w * g->out_c + n, rows, g);
     }
 }
 
