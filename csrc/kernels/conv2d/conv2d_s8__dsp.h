@@ -35,32 +35,55 @@ ERT_INLINE uint32_t *ert_conv2d_s8__dsp_widen(uint32_t *to, const int8_t *from, 
     return to;
 }
 
-/* Row `row`, columns from q: the line that a window has of it, with x_zero where it hangs over the border. */
-ERT_INLINE void ert_conv2d_s8__dsp_border(
+/* The line that a window has of row `row`, columns from q, with x_zero where it hangs over the border: in place, or
+ * put together in `line`. */
+ERT_INLINE const int8_t *ert_conv2d_s8__dsp_line(
     uint8_t *line, const int8_t *x, int32_t row, int32_t q, const ert_conv2d_s8_t *g)
 {
-    for (int32_t v = 0; v < g->kernel_w; v++, q += g->dilation_w) {
-        if (row < 0 || row >= g->in_h || q < 0 || q >= g->in_w) {
-            line = ert_fill_bytes(line, g->in_c, g->x_zero);
-        } else {
-            line = ert_copy_bytes(line, (const uint8_t *)x + (row * g->in_w + q) * g->in_c, g->in_c);
+    const uint8_t *const from = (const uint8_t *)x + row * g->in_w * g->in_c;
+    uint8_t *to = line;
+    if (row < 0 || row >= g->in_h) {
+        ert_fill_bytes(to, g->kernel_w * g->in_c, g->x_zero);
+    } else if (g->dilation_w == 1) {
+        const int32_t first = ert_clamp(-q, 0, g->kernel_w), last = ert_clamp(g->in_w - q, 0, g->kernel_w);
+        if (first == 0 && last == g->kernel_w) {
+            return (const int8_t *)from + q * g->in_c;
         }
+        to = ert_fill_bytes(to, first * g->in_c, g->x_zero);
+        to = ert_copy_bytes(to, from + (q + first) * g->in_c, (last - first) * g->in_c);
+        ert_fill_bytes(to, (g->kernel_w - last) * g->in_c, g->x_zero);
+    } else {
+        for (int32_t v = 0; v < g->kernel_w; v++, q += g->dilation_w) {
+            to = q < 0 || q >= g->in_w ? ert_fill_bytes(to, g->in_c, g->x_zero)
+                                       : ert_copy_bytes(to, from + q * g->in_c, g->in_c);
+        }
+    }
+    return (const int8_t *)line;
+}
+
+/* The window with corner (r, q), which hangs over the border or is dilated. One copy for all layers. */
+static __attribute__((noinline, cold)) void ert_conv2d_s8__dsp_gather_border(
+    uint32_t *to, uint8_t *line, const int8_t *x, int32_t r, int32_t q, int32_t pixels, const ert_conv2d_s8_t *g)
+{
+    for (int32_t u = 0; u < g->kernel_h; u++, r += g->dilation_h) {
+        const int8_t *from = ert_conv2d_s8__dsp_line(line, x, r, q, g);
+        to = ert_conv2d_s8__dsp_widen(to, from, g->kernel_w * g->in_c, pixels);
     }
 }
 
 /* The window with corner (r, q). */
 ERT_INLINE void ert_conv2d_s8__dsp_gather(
-    uint32_t *to, uint8_t *line, const int8_t *x, int32_t r, int32_t q, int32_t pixels,
-    const ert_conv2d_s8_t *g)
+    uint32_t *to, uint8_t *line, const int8_t *x, int32_t r, int32_t q, int32_t pixels, const ert_conv2d_s8_t *g)
 {
-    const int inside = g->dilation_w == 1 && q >= 0 && q + g->kernel_w <= g->in_w;
-    for (int32_t u = 0; u < g->kernel_h; u++, r += g->dilation_h) {
-        if (inside && r >= 0 && r < g->in_h) {
-            to = ert_conv2d_s8__dsp_widen(to, x + (r * g->in_w + q) * g->in_c, g->kernel_w * g->in_c, pixels);
-        } else {
-            ert_conv2d_s8__dsp_border(line, x, r, q, g);
-            to = ert_conv2d_s8__dsp_widen(to, (const int8_t *)line, g->kernel_w * g->in_c, pixels);
+    const int32_t bottom = r + (g->kernel_h - 1) * g->dilation_h;
+    if (g->dilation_w == 1 && r >= 0 && bottom < g->in_h && q >= 0 && q + g->kernel_w <= g->in_w) {
+        x += (r * g->in_w + q) * g->in_c;
+        for (int32_t u = 0; u < g->kernel_h; u++, x += g->dilation_h * g->in_w * g->in_c) {
+            to = ert_conv2d_s8__dsp_widen(to, x, g->kernel_w * g->in_c, pixels);
         }
+    } else {
+        const ert_conv2d_s8_t geometry = *g; /* so that the compiler may go on knowing g */
+        ert_conv2d_s8__dsp_gather_border(to, line, x, r, q, pixels, &geometry);
     }
 }
 
@@ -128,19 +151,18 @@ ERT_INLINE void ert_conv2d_s8__dsp_windows(
     uint8_t *const line = (uint8_t *)(columns + pixels * words);
     int8_t *const spare = (int8_t *)line + g->kernel_w * g->in_c;
     int32_t left = g->batch * g->out_h * g->out_w, count = 0;
-    for (int32_t i = 0, j = 0; left > 0; left--) {
-        ert_conv2d_s8__dsp_gather(
-            columns + count++, line, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, pixels, g);
-        if (count == pixels || left == 1) {
-            ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, g);
-            y += pixels * g->out_c;
-            count = 0;
-        }
-        if (++j == g->out_w) {
-            j = 0;
-            if (++i == g->out_h) {
-                i = 0;
-                x += g->in_h * g->in_w * g->in_c;
+    for (int32_t b = 0; b < g->batch; b++, x += g->in_h * g->in_w * g->in_c) {
+        for (int32_t i = 0; i < g->out_h; i++) {
+            for (int32_t j = 0; j < g->out_w; j++) {
+                ert_conv2d_s8__dsp_gather(
+                    columns + count++, line, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left,
+                    pixels, g);
+                left--;
+                if (count == pixels || left == 0) {
+                    ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, g);
+                    y += pixels * g->out_c;
+                    count = 0;
+                }
             }
         }
     }
