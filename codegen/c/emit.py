@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edgert.codegen.arena import ARENA_ALIGN_BYTES, Arena
 from edgert.codegen.c import headers, literals
-from edgert.codegen.c.shared import SharedKernel, shared_kernels
+from edgert.codegen.c.shared import SharedKernel, layer_fields, shared_kernels
 from edgert.codegen.contracts import CONTRACTS
 from edgert.codegen.program import Array, Program
 from edgert.codegen.select import BoundStep
@@ -55,7 +55,7 @@ def emit(
     optimize: "speed" inlines a kernel into every layer; "balanced" and "size": see codegen/c/shared.py.
     """
     pool = ConstantPool(name)
-    shared = shared_kernels(bound, name, optimize)
+    shared = shared_kernels(program, bound, name, optimize)
     kernels = {kernel.symbol: kernel.text for kernel in shared.values()}
     steps = [_step(program, b, arena, name, i, pool, shared.get(i)) for i, b in enumerate(bound)]
     steps = [*kernels.values(), *steps]
@@ -102,23 +102,24 @@ def _step(
     shared: SharedKernel | None,
 ) -> str:
     """One noinline function per layer: a frame in a backtrace, a row in a profile."""
-    arguments = [_input(program, b, arena, position, index, pool) for position in range(len(b.step.inputs))]
-    arguments += [f"(void *)(arena + {arena.offset(output)})" for output in b.step.outputs]
-    arguments += [pool.add(f"{index:02d}_{role}", data, b.step.name) for role, data in b.constants.items()]
+    inputs = [_input(program, b, arena, position, index, pool) for position in range(len(b.step.inputs))]
+    outputs = [f"(void *)(arena + {arena.offset(output)})" for output in b.step.outputs]
+    constants = [pool.add(f"{index:02d}_{role}", data, b.step.name) for role, data in b.constants.items()]
+    scratch = f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0"
+    arguments = [*inputs, *outputs, *constants]
     lines = [_describe(program, b, index), f"ERT_STEP void {symbol(name, index)}(uint8_t *arena)", "{"]
     if b.variant is None:
         assert b.step.tir is not None
-        scratch = f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0"
         call = literals.wrapped(f"    {b.step.tir.name}(", [*arguments, scratch], ");")
         lines = [b.step.tir.source, *lines, *call]
+    elif shared:
+        fields = layer_fields(program, b, arena, index, constants)
+        lines += literals.wrapped(f"    static const {shared.layer_type} layer = {{", fields, "};")
+        lines.append(f"    {shared.symbol}(arena, &layer);")
     else:
-        if b.variant.uses_scratch:
-            arguments.append(f"arena + {arena.scratch_offset(index)}" if b.scratch_bytes else "(void *)0")
-        arguments.append("&g")
-        function = shared.symbol if shared else b.variant.function
-        if not shared:
-            arguments += [f"/* {label} */ {value}" for label, value in b.variant.arguments]
-        lines += [*_geometry(b, shared), *literals.wrapped(f"    {function}(", arguments, ");")]
+        arguments += [scratch] if b.variant.uses_scratch else []
+        arguments += ["&g", *(f"/* {label} */ {value}" for label, value in b.variant.arguments)]
+        lines += [*_geometry(b), *literals.wrapped(f"    {b.variant.function}(", arguments, ");")]
     return "\n".join([*lines, "}", ""])
 
 
@@ -132,14 +133,13 @@ def _input(
     return f"(const void *)(arena + {arena.offset(source)})"
 
 
-def _geometry(b: BoundStep, shared: SharedKernel | None) -> list[str]:
+def _geometry(b: BoundStep) -> list[str]:
     contract = CONTRACTS[b.step.op]
     fields = []
-    for attr in shared.varying if shared else contract.attrs:
+    for attr in contract.attrs:
         dtype = "float32" if attr in contract.float_attrs else "int32"
         fields.append(f".{attr} = {literals.scalar(b.step.attrs[attr], dtype)}")
-    struct = shared.geometry if shared else f"ert_{b.step.op}_t"
-    return literals.wrapped(f"    static const {struct} g = {{", fields, "};")
+    return literals.wrapped(f"    static const ert_{b.step.op}_t g = {{", fields, "};")
 
 
 def _describe(program: Program, b: BoundStep, index: int) -> str:

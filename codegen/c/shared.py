@@ -1,7 +1,7 @@
 """One out-of-line kernel for several layers: less code, its loops bounded by run-time values.
 
 Layers share a kernel when they agree in variant and in every attr that the kernel's speed lives on; these
-stay literals. The others (`Variant.varying`: sizes, zero points) come with a pointer.
+stay literals. The others (`Variant.varying`: sizes, zero points) come from a struct of the layer's own.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgert.codegen.arena import Arena
 from edgert.codegen.c import literals
 from edgert.codegen.contracts import CONTRACTS
+from edgert.codegen.program import Program
 from edgert.codegen.select import BoundStep
 
 INLINED = {"balanced": 8, "size": 0}  # layers that have their kernel inlined although they could share it
@@ -20,24 +22,28 @@ _OUTPUT_WORK = 8  # requantizing and storing an output costs about as much as so
 
 @dataclass(frozen=True)
 class SharedKernel:
-    """symbol: the C function; geometry: its struct of what varies; text: the definition of both."""
+    """symbol: the C function; text: its definition and that of its struct.
+
+    In the struct, a layer says where its tensors, scratch and constants are, and what else is its own.
+    """
 
     symbol: str
-    varying: tuple[str, ...]
     text: str
 
     @property
-    def geometry(self) -> str:
+    def layer_type(self) -> str:
         return f"{self.symbol}_t"
 
 
-def shared_kernels(bound: Sequence[BoundStep], name: str, optimize: str) -> dict[int, SharedKernel]:
+def shared_kernels(
+    program: Program, bound: Sequence[BoundStep], name: str, optimize: str
+) -> dict[int, SharedKernel]:
     """Layer -> the kernel that it shares with others. optimize: "speed" (nothing), "balanced" or "size".
 
     Layers that are alone of their kind have their own, and so, if balanced, have those with the most work.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
-    for index in _sharing(bound, optimize):
+    for index in _sharing(program, bound, optimize):
         groups.setdefault(_key(bound[index]), []).append(index)
     shared: dict[int, SharedKernel] = {}
     for layers in groups.values():
@@ -46,13 +52,18 @@ def shared_kernels(bound: Sequence[BoundStep], name: str, optimize: str) -> dict
     return shared
 
 
-def _sharing(bound: Sequence[BoundStep], optimize: str) -> list[int]:
-    able = [i for i, b in enumerate(bound) if b.variant is not None and b.variant.varying]
+def _sharing(program: Program, bound: Sequence[BoundStep], optimize: str) -> list[int]:
     if optimize == "speed":
         return []
+    able = [i for i, b in enumerate(bound) if _can_share(program, b)]
     costly = [i for i in able if bound[i].step.op not in _FREE]
     most_work = sorted(costly, key=lambda i: -_work(bound[i]))[: INLINED[optimize]]
     return [i for i in able if i not in most_work]
+
+
+def _can_share(program: Program, b: BoundStep) -> bool:
+    in_arena = all(name in program.tensors for name in b.step.inputs)
+    return b.variant is not None and bool(b.variant.varying) and in_arena
 
 
 def _work(b: BoundStep) -> int:
@@ -63,51 +74,70 @@ def _work(b: BoundStep) -> int:
     return b.step.macs + _OUTPUT_WORK * outputs
 
 
+def layer_fields(
+    program: Program, b: BoundStep, arena: Arena, index: int, constants: Sequence[str]
+) -> list[str]:
+    """The initializers of a layer's struct; constants: the C names of its constants."""
+    variant = b.variant
+    assert variant is not None
+    offsets = [arena.offset(name) for name in (*b.step.inputs, *b.step.outputs)]
+    if variant.uses_scratch:
+        offsets.append(arena.scratch_offset(index) if b.scratch_bytes else 0)
+    fields = dict(zip(_places(b), map(str, offsets), strict=True)) | dict(
+        zip(b.constants, constants, strict=True)
+    )
+    known = b.step.attrs | dict(variant.arguments)
+    fields |= {attr: literals.scalar(known[attr], "int32") for attr in variant.varying}
+    return [f".{name} = {value}" for name, value in fields.items()]
+
+
+def _places(b: BoundStep) -> list[str]:
+    """What a layer's struct calls the places of its tensors and scratch, as offsets in the arena."""
+    assert b.variant is not None
+    scratch = ["scratch"] if b.variant.uses_scratch else []
+    return [*(f"x{n}" for n in range(len(b.step.inputs))), "y", *scratch]
+
+
 def _key(b: BoundStep) -> tuple[object, ...]:
     assert b.variant is not None
-    return (b.variant.contract, b.variant.label, *_literal_attrs(b).items())
+    return (b.variant.contract, b.variant.name, *_literal(b).items())
 
 
-def _literal_attrs(b: BoundStep) -> Mapping[str, int | float]:
+def _literal(b: BoundStep) -> Mapping[str, int | float]:
+    """Attrs and tunables that all layers of a shared kernel have in common."""
     assert b.variant is not None
-    varying = b.variant.varying
-    return {a: b.step.attrs[a] for a in CONTRACTS[b.step.op].attrs if a not in varying}
+    known = {a: b.step.attrs[a] for a in CONTRACTS[b.step.op].attrs} | dict(b.variant.arguments)
+    return {name: value for name, value in known.items() if name not in b.variant.varying}
 
 
 def _kernel(b: BoundStep, name: str, layers: Sequence[int]) -> SharedKernel:
     variant = b.variant
     assert variant is not None
     symbol = f"{name}_shared_{layers[0]:02d}"
-    inputs = [f"x{n}" for n in range(len(b.step.inputs))]
-    parameters = [f"const void *{x}" for x in inputs] + ["void *y"]
-    parameters += [f"const void *{role}" for role in b.constants]
-    arguments = [*inputs, "y", *b.constants]
-    if variant.uses_scratch:
-        parameters.append("uint8_t *scratch")
-        arguments.append("scratch")
-    parameters.append(f"const {symbol}_t *at")
-    arguments += ["&g", *(f"/* {label} */ {value}" for label, value in variant.arguments)]
+    fixed, places = _literal(b), _places(b)
+
+    def value(attr: str) -> str:
+        return literals.scalar(fixed[attr], "int32") if attr in fixed else f"at->{attr}"
+
+    assert not CONTRACTS[b.step.op].float_attrs
+    fields = [f".{attr} = {value(attr)}" for attr in CONTRACTS[b.step.op].attrs]
+    arguments = [f"(void *)(arena + at->{place})" for place in places if place != "scratch"]
+    arguments += [f"at->{role}" for role in b.constants]
+    arguments += ["arena + at->scratch"] if "scratch" in places else []
+    arguments += ["&g", *(f"/* {label} */ {value(label)}" for label, _ in variant.arguments)]
     lines = [
-        f"/* {b.step.op} ({variant.label}) of layers {', '.join(f'{i:02d}' for i in layers)} */",
+        f"/* {b.step.op} ({variant.name}) of layers {', '.join(f'{i:02d}' for i in layers)} */",
         "typedef struct {",
+        *literals.wrapped("    uint32_t ", places, ";"),
+        *literals.wrapped("    const void ", [f"*{role}" for role in b.constants], ";"),
         *literals.wrapped("    int32_t ", variant.varying, ";"),
         f"}} {symbol}_t;",
         "",
-        *literals.wrapped(f"ERT_STEP void {symbol}(", parameters, ")", indent=""),
+        f"ERT_STEP void {symbol}(uint8_t *arena, const {symbol}_t *at)",
         "{",
-        *literals.wrapped(f"    const ert_{b.step.op}_t g = {{", _fields(b), "};"),
+        *literals.wrapped(f"    const ert_{b.step.op}_t g = {{", fields, "};"),
         *literals.wrapped(f"    {variant.function}(", arguments, ");"),
         "}",
         "",
     ]
-    return SharedKernel(symbol, variant.varying, "\n".join(lines))
-
-
-def _fields(b: BoundStep) -> list[str]:
-    fixed = _literal_attrs(b)
-    contract = CONTRACTS[b.step.op]
-    assert not contract.float_attrs
-    return [
-        f".{attr} = {literals.scalar(fixed[attr], 'int32') if attr in fixed else f'at->{attr}'}"
-        for attr in contract.attrs
-    ]
+    return SharedKernel(symbol, "\n".join(lines))

@@ -51,7 +51,7 @@ def _dsp(band: int) -> Variant:
         lead_bytes=partial(band_lead_bytes, band=band) if band else apart,
         shares_input=keeps_shape if band == 0 else never,
         uses_scratch=True,
-        varying=_VARYING,
+        varying=(*_VARYING, "band"),
         arguments=(("band", band),),
     )
 

@@ -19,16 +19,36 @@ def dsp_supports(step: Step, constants: Constants) -> bool:
     return paired.separable(step, constants, weights) and channel.requantizable(step, constants, weights)
 
 
-def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
+def dsp_pack(step: Step, constants: Constants, uniform: int) -> dict[str, Array]:
     """Blocks of eight outputs, then pairs; inputs rounded up to four with zero weights."""
     weights = channel.by_channel(constants)
     lines = np.pad(weights, ((0, 0), (0, -weights.shape[1] % 4)))[:, None, :]
     words = paired.words(lines)
     whole = weights.shape[0] // (2 * _PAIRS) * _PAIRS
+    requant = paired.pair_words(step, constants, weights)
     return {
         "weights": np.concatenate([paired.block(words[:whole], _PAIRS, run=2), words[whole:].ravel()]),
-        "requant": paired.pair_words(step, constants, weights),
+        "requant": np.append(requant[0, 1], requant[:, 0]) if uniform else requant,
     }
+
+
+def _dsp(uniform: int) -> Variant:
+    """uniform: all channels have the same multiplier, which is then stored once."""
+
+    def supports(step: Step, constants: Constants) -> bool:
+        alike = bool((constants["multiplier"] == constants["multiplier"][0]).all())
+        return (alike or not uniform) and dsp_supports(step, constants)
+
+    return Variant(
+        "fully_connected_s8",
+        "dsp",
+        "kernels/fully_connected/fully_connected_s8__dsp.h",
+        requires=frozenset({"arm-dsp"}),
+        supports=supports,
+        pack=partial(dsp_pack, uniform=uniform),
+        varying=_VARYING,
+        arguments=(("uniform", uniform),),
+    )
 
 
 def scalar_supports(step: Step, constants: Constants) -> bool:
@@ -57,15 +77,8 @@ def _scalar(outputs: int, requires: frozenset[str] = frozenset()) -> Variant:
 
 
 VARIANTS = (
-    Variant(
-        "fully_connected_s8",
-        "dsp",
-        "kernels/fully_connected/fully_connected_s8__dsp.h",
-        requires=frozenset({"arm-dsp"}),
-        supports=dsp_supports,
-        pack=dsp_pack,
-        varying=_VARYING,
-    ),
+    _dsp(1),
+    _dsp(0),
     _scalar(8, frozenset({"rv32m"})),
     _scalar(4),
     Variant("fully_connected_s8", "ref", "kernels/fully_connected/fully_connected_s8.h"),

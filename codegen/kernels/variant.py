@@ -48,7 +48,7 @@ class Variant:
     shares_input: the output may lie exactly on input 0, which is of the same size; useful where the kernel
     has no lead.
     uses_scratch: the C function has a scratch argument.
-    varying: attrs that may differ between layers that share one out-of-line copy of the kernel
+    varying: attrs and tunables that may differ between layers that share one out-of-line copy of the kernel
     (codegen/c/shared.py); the others stay literals in it. Empty: such a copy is not worth it.
     arguments: tunables, (name, value), passed to the C function after g. Several Variants may share one C
     function and differ in these; the first in `VARIANTS` is the default, the tuner may prefer another.

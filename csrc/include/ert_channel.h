@@ -16,12 +16,17 @@ typedef struct {
     int32_t bias, multiplier, offset, shift;
 } ert_channel_t;
 
+ERT_INLINE ert_channel_t ert_channel_of(int32_t first_word, int32_t multiplier, int32_t y_zero)
+{
+    const int32_t less_one = first_word & 31;
+    const int32_t offset = (int32_t)((uint32_t)(2 * y_zero + 1) << less_one);
+    const ert_channel_t c = {first_word >> 5, multiplier, offset, less_one + 1};
+    return c;
+}
+
 ERT_INLINE ert_channel_t ert_channel(const int32_t *words, int32_t y_zero)
 {
-    const int32_t less_one = words[0] & 31;
-    const int32_t offset = (int32_t)((uint32_t)(2 * y_zero + 1) << less_one);
-    const ert_channel_t c = {words[0] >> 5, words[1], offset, less_one + 1};
-    return c;
+    return ert_channel_of(words[0], words[1], y_zero);
 }
 
 /* round(a * b / 2^32), halves up, from 16-bit halves: for cores whose widest product is 32 bits. b >= 0 */

@@ -18,11 +18,11 @@ typedef struct {
     int32_t raw, low;
 } ert_paired_t;
 
-/* Nothing but the biases. */
-ERT_INLINE ert_paired_t ert_paired_start(const int32_t *words)
+/* Nothing but the biases, from the first words of both channels. */
+ERT_INLINE ert_paired_t ert_paired_start(int32_t first_a, int32_t first_b)
 {
-    const int32_t low = words[ERT_CHANNEL_WORDS] >> 5;
-    const ert_paired_t sums = {(int32_t)((uint32_t)(words[0] >> 5) << 8) + low, low};
+    const int32_t low = first_b >> 5;
+    const ert_paired_t sums = {(int32_t)((uint32_t)(first_a >> 5) << 8) + low, low};
     return sums;
 }
 

@@ -98,7 +98,8 @@ ERT_INLINE void ert_conv2d_s8__dsp_block(
     for (; n > 2 * (pairs - 1); n -= 2 * pairs, y += 2 * pairs, q += pairs * ERT_PAIRED_WORDS) {
         ert_paired_t s[4];
         for (int32_t k = 0; k < 4; k++) {
-            s[k] = ert_paired_start(q + k / pixels * ERT_PAIRED_WORDS);
+            const int32_t *of = q + k / pixels * ERT_PAIRED_WORDS;
+            s[k] = ert_paired_start(of[0], of[ERT_CHANNEL_WORDS]);
         }
         w = ert_paired_dot(s, columns, w, words, pixels);
         for (int32_t k = 0; k < pairs; k++) {
@@ -107,7 +108,8 @@ ERT_INLINE void ert_conv2d_s8__dsp_block(
         }
     }
     if (n > 0) {
-        ert_paired_t s[2] = {ert_paired_start(q), ert_paired_start(q)};
+        const ert_paired_t start = ert_paired_start(q[0], q[ERT_CHANNEL_WORDS]);
+        ert_paired_t s[2] = {start, start};
         for (int32_t k = 0; k < words; k++) {
             ert_paired_accumulate(s, w[k], columns + 2 * k, 2);
         }

@@ -2,7 +2,7 @@
  * input, four at a time: SXTB16 leaves inputs 0, 2 in one word and 1, 3 in the other.
  * Weights   words [out_c/8][in_c/4][4 pairs][2], then pair by pair [in_c/4][2]; taps in the order 0, 2, 1, 3; in_c
  *           rounded up to four with zero weights
- * Requant   [pairs][ERT_PAIRED_WORDS]
+ * Requant   [pairs][ERT_PAIRED_WORDS]; uniform = 1, where all channels have one multiplier: it, then the first words
  * Overlap   none       Scratch: none       Limits: see include/ert_paired.h */
 #ifndef ERT_FULLY_CONNECTED_S8__DSP_H
 #define ERT_FULLY_CONNECTED_S8__DSP_H
@@ -14,7 +14,7 @@
 #include "kernels/fully_connected/fully_connected_s8.h"
 
 /* The last 1 to 3 bytes of an input, the rest zero. */
-ERT_INLINE uint32_t ert_paired_tail(const int8_t *x, int32_t count)
+ERT_INLINE uint32_t ert_fully_connected_s8__dsp_tail(const int8_t *x, int32_t count)
 {
     uint32_t bytes = 0;
     for (int32_t n = 0; n < count; n++) {
@@ -102,23 +102,23 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
 }
 
 ERT_INLINE void ert_fully_connected_s8__dsp_store(
-    int8_t *y, int32_t twice, const int32_t *words, const ert_fully_connected_s8_t *g)
+    int8_t *y, int32_t twice, ert_channel_t c, const ert_fully_connected_s8_t *g)
 {
-    const ert_channel_t c = ert_channel(words, g->y_zero);
     const int32_t v = ert_channel_requantize_once(twice, c.multiplier, c.offset, c.shift);
     *y = (int8_t)ert_clamp8(v, g->y_min, g->y_max);
 }
 
-/* 2 * pairs outputs, of which `channels` exist. Returns the weights of the next. */
+/* 2 * pairs outputs, of which `channels` exist. q: their first words, `step` apart; multiplier: the only one, or
+ * null if each follows its first word. Returns the weights of the next. */
 ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
-    const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, int32_t pairs, int32_t channels,
-    const ert_fully_connected_s8_t *g)
+    const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, const int32_t *multiplier, int32_t pairs,
+    int32_t channels, const ert_fully_connected_s8_t *g)
 {
+    const int32_t step = multiplier ? 1 : ERT_CHANNEL_WORDS, whole = g->in_c & ~3;
     ert_paired_t sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
     for (int32_t n = 0; n < pairs; n++) {
-        sums[n] = ert_paired_start(q + n * ERT_PAIRED_WORDS);
+        sums[n] = ert_paired_start(q[2 * n * step], q[(2 * n + 1) * step]);
     }
-    const int32_t whole = g->in_c & ~3;
     if (pairs == 4) {
         w = ert_fully_connected_s8__dsp_block(x, w, sums, whole / 4);
     } else {
@@ -127,32 +127,34 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
         }
     }
     if (whole < g->in_c) {
-        const uint32_t bytes = ert_paired_tail(x + whole, g->in_c - whole);
+        const uint32_t bytes = ert_fully_connected_s8__dsp_tail(x + whole, g->in_c - whole);
         w = ert_fully_connected_s8__dsp_four(bytes, w, sums, pairs);
     }
-    for (int32_t n = 0; n < pairs; n++, q += ERT_PAIRED_WORDS) {
-        ert_fully_connected_s8__dsp_store(y + 2 * n, ert_paired_first(sums[n].raw, sums[n].low), q, g);
-        if (2 * n + 1 < channels) {
-            ert_fully_connected_s8__dsp_store(
-                y + 2 * n + 1, ert_paired_second(sums[n].low), q + ERT_CHANNEL_WORDS, g);
-        }
+    for (int32_t n = 0; n < channels; n++, q += step) {
+        const ert_paired_t s = sums[n / 2];
+        const int32_t twice = n % 2 == 0 ? ert_paired_first(s.raw, s.low) : ert_paired_second(s.low);
+        const ert_channel_t c = ert_channel_of(q[0], multiplier ? *multiplier : q[1], g->y_zero);
+        ert_fully_connected_s8__dsp_store(y + n, twice, c, g);
     }
     return w;
 }
 
 ERT_INLINE void ert_fully_connected_s8__dsp(
     const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant,
-    const ert_fully_connected_s8_t *g)
+    const ert_fully_connected_s8_t *g, int32_t uniform)
 {
+    const int32_t *const multiplier = uniform ? requant : (const int32_t *)0;
+    const int32_t step = uniform ? 1 : ERT_CHANNEL_WORDS;
     for (int32_t b = 0; b < g->batch; b++, x += g->in_c, y += g->out_c) {
         const uint32_t *w = weights;
-        const int32_t *q = requant;
+        const int32_t *q = requant + (uniform ? 1 : 0);
         int32_t n = 0;
-        for (; n + 8 <= g->out_c; n += 8, q += 4 * ERT_PAIRED_WORDS) {
-            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, 4, 8, g);
+        for (; n + 8 <= g->out_c; n += 8, q += 8 * step) {
+            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, multiplier, 4, 8, g);
         }
-        for (; n < g->out_c; n += 2, q += ERT_PAIRED_WORDS) {
-            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, 1, g->out_c - n, g);
+        for (; n < g->out_c; n += 2, q += 2 * step) {
+            w = ert_fully_connected_s8__dsp_pairs(
+                x, y + n, w, q, multiplier, 1, g->out_c - n < 2 ? g->out_c - n : 2, g);
         }
     }
 }
