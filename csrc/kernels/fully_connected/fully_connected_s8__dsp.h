@@ -108,13 +108,13 @@ ERT_INLINE void ert_fully_connected_s8__dsp_store(
     *y = (int8_t)ert_clamp8(v, g->y_min, g->y_max);
 }
 
-/* 2 * pairs outputs, of which `channels` exist. q: their first words, `step` apart; multiplier: the only one, or
- * null if each follows its first word. Returns the weights of the next. */
+/* 2 * pairs outputs, of which `channels` exist. q: their words, one each if uniform, with `multiplier` for all.
+ * Returns the weights of the next. */
 ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
-    const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, const int32_t *multiplier, int32_t pairs,
-    int32_t channels, const ert_fully_connected_s8_t *g)
+    const int8_t *x, int8_t *y, const uint32_t *w, const int32_t *q, int32_t uniform, int32_t multiplier,
+    int32_t pairs, int32_t channels, const ert_fully_connected_s8_t *g)
 {
-    const int32_t step = multiplier ? 1 : ERT_CHANNEL_WORDS, whole = g->in_c & ~3;
+    const int32_t step = uniform ? 1 : ERT_CHANNEL_WORDS, whole = g->in_c & ~3;
     ert_paired_t sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
     for (int32_t n = 0; n < pairs; n++) {
         sums[n] = ert_paired_start(q[2 * n * step], q[(2 * n + 1) * step]);
@@ -130,10 +130,11 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
         const uint32_t bytes = ert_fully_connected_s8__dsp_tail(x + whole, g->in_c - whole);
         w = ert_fully_connected_s8__dsp_four(bytes, w, sums, pairs);
     }
+    ERT_OPAQUE(q);
     for (int32_t n = 0; n < channels; n++, q += step) {
         const ert_paired_t s = sums[n / 2];
         const int32_t twice = n % 2 == 0 ? ert_paired_first(s.raw, s.low) : ert_paired_second(s.low);
-        const ert_channel_t c = ert_channel_of(q[0], multiplier ? *multiplier : q[1], g->y_zero);
+        const ert_channel_t c = ert_channel_of(q[0], uniform ? multiplier : q[1], g->y_zero);
         ert_fully_connected_s8__dsp_store(y + n, twice, c, g);
     }
     return w;
@@ -143,18 +144,17 @@ ERT_INLINE void ert_fully_connected_s8__dsp(
     const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant,
     const ert_fully_connected_s8_t *g, int32_t uniform)
 {
-    const int32_t *const multiplier = uniform ? requant : (const int32_t *)0;
-    const int32_t step = uniform ? 1 : ERT_CHANNEL_WORDS;
+    const int32_t multiplier = requant[0], step = uniform ? 1 : ERT_CHANNEL_WORDS;
     for (int32_t b = 0; b < g->batch; b++, x += g->in_c, y += g->out_c) {
         const uint32_t *w = weights;
         const int32_t *q = requant + (uniform ? 1 : 0);
         int32_t n = 0;
         for (; n + 8 <= g->out_c; n += 8, q += 8 * step) {
-            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, multiplier, 4, 8, g);
+            w = ert_fully_connected_s8__dsp_pairs(x, y + n, w, q, uniform, multiplier, 4, 8, g);
         }
         for (; n < g->out_c; n += 2, q += 2 * step) {
             w = ert_fully_connected_s8__dsp_pairs(
-                x, y + n, w, q, multiplier, 1, g->out_c - n < 2 ? g->out_c - n : 2, g);
+                x, y + n, w, q, uniform, multiplier, 1, g->out_c - n < 2 ? g->out_c - n : 2, g);
         }
     }
 }
