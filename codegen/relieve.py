@@ -25,6 +25,8 @@ def relieve(
         if chosen[index].scratch_bytes * _WORTH < arena.nbytes:
             break
         for other in alternatives(program, chosen[index], features):
+            if other.scratch_bytes >= chosen[index].scratch_bytes:
+                continue
             tried = [*chosen[:index], other, *chosen[index + 1 :]]
             smaller = arenas.place(program, tried)
             if smaller.nbytes * _WORTH < arena.nbytes * (_WORTH - 1):

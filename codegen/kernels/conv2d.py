@@ -19,21 +19,27 @@ def ref_lead_bytes(step: Step, input_index: int) -> int | None:
     return lead(np.repeat(window_reads(step), int(step.attrs["out_c"])))
 
 
-def dsp_supports(step: Step, constants: Constants) -> bool:
+def dsp_supports(step: Step, constants: Constants, parts: int) -> bool:
     weights = channel.by_channel(constants)
-    exact = paired.separable(step, constants, weights) and channel.requantizable(step, constants, weights)
-    return step.attrs["groups"] == 1 and exact
+    if step.attrs["groups"] != 1 or not channel.requantizable(step, constants, weights):
+        return False
+    if parts == 1:
+        return paired.separable(step, constants, weights)
+    return paired.separable_in_parts(step, constants, _lines(step, weights), parts)
+
+
+def _lines(step: Step, weights: channel.Int) -> channel.Int:
+    return weights.reshape(weights.shape[0], int(step.attrs["kernel_h"]), -1)
 
 
 def dsp_pack(step: Step, constants: Constants, pixels: int) -> dict[str, Array]:
     """Word by word of two pairs of channels where two pixels meet them, else pair by pair."""
     weights = channel.by_channel(constants)
-    lines = weights.reshape(weights.shape[0], int(step.attrs["kernel_h"]), -1)
-    words = paired.words(lines)
-    blocked = words.shape[0] // 2 * 2 if pixels == 2 else 0
+    pairs = 4 // pixels
+    requant = paired.pair_words(step, constants, weights)
     return {
-        "weights": np.concatenate([paired.block(words[:blocked], 2), words[blocked:].ravel()]),
-        "requant": paired.pair_words(step, constants, weights),
+        "weights": paired.block(paired.words(_lines(step, weights)), pairs),
+        "requant": np.pad(requant, ((0, -requant.shape[0] % (2 * pairs)), (0, 0))),
     }
 
 
@@ -56,12 +62,15 @@ def _pixels(step: Step) -> int:
     return int(np.prod(ints(step, "batch", "out_h", "out_w")))
 
 
-def _dsp(pixels: int) -> Variant:
-    """Four pixels fetch half the weights of two; two waste less on a small image."""
+def _dsp(pixels: int, parts: int = 1) -> Variant:
+    """pixels: four fetch half the weights of two; two waste less on a small image.
+
+    parts: of a sum that is too long for one (include/ert_paired.h).
+    """
 
     def supports(step: Step, constants: Constants) -> bool:
         done = -(-_pixels(step) // pixels) * pixels
-        return (pixels == 2 or done <= 1.1 * _pixels(step)) and dsp_supports(step, constants)
+        return (pixels == 2 or done <= 1.1 * _pixels(step)) and dsp_supports(step, constants, parts)
 
     return Variant(
         "conv2d_s8",
@@ -74,7 +83,7 @@ def _dsp(pixels: int) -> Variant:
         lead_bytes=partial(dsp_lead_bytes, pixels=pixels),
         uses_scratch=True,
         varying=_VARYING,
-        arguments=(("pixels", pixels),),
+        arguments=(("pixels", pixels), ("parts", parts)),
     )
 
 
@@ -138,8 +147,7 @@ def _scalar(pixels: int, channels: int, requires: frozenset[str] = frozenset()) 
 
 
 VARIANTS = (
-    _dsp(4),
-    _dsp(2),
+    *(_dsp(pixels, parts) for parts in (1, 2, 4, 8) for pixels in (4, 2)),
     _scalar(4, 4, frozenset({"rv32m"})),
     _scalar(2, 4, frozenset({"thumb2"})),
     _scalar(2, 2),

@@ -1,7 +1,7 @@
 /* Two output channels in one accumulator.
  * The halfword 256*a + b holds the weights a and b of two channels. A dot product with raw halfwords gives
  * 256*A + B modulo 2^32, one with their sign-extended low bytes gives B; A = (raw - B) / 256 is exact while
- * |A| < 2^23, bias and all. One load and one SXTB16 thus serve four multiply-accumulates of each of two pixels.
+ * |A| < 2^23, bias and all. A longer sum is made in parts that are. One load and one SXTB16 thus serve four multiply-accumulates of each of two pixels.
  * codegen/kernels/paired.py packs weights and words, and proves the bound from the weights. */
 #ifndef ERT_PAIRED_H
 #define ERT_PAIRED_H
@@ -130,14 +130,38 @@ ERT_INLINE const uint32_t *ert_paired_dot(
 }
 
 /* Twice the sums of the first channel, and of the second. */
-ERT_INLINE int32_t ert_paired_first(int32_t raw, int32_t low)
+ERT_INLINE int32_t ert_paired_first(ert_paired_t s)
 {
-    return (int32_t)((uint32_t)raw - (uint32_t)low) >> 7;
+    return (int32_t)((uint32_t)s.raw - (uint32_t)s.low) >> 7;
 }
 
-ERT_INLINE int32_t ert_paired_second(int32_t low)
+ERT_INLINE int32_t ert_paired_second(ert_paired_t s)
 {
-    return 2 * low;
+    return 2 * s.low;
+}
+
+/* Twice the sums of four starts, first and second channels, as ert_paired_dot takes them: in `parts` parts of as many
+ * words (codegen/kernels/paired.py, part_words). Returns the end of w. */
+ERT_INLINE const uint32_t *ert_paired_sums(
+    int32_t *first, int32_t *second, ert_paired_t *s, const uint32_t *x, const uint32_t *w, int32_t words,
+    int32_t pixels, int32_t parts)
+{
+    const int32_t part = parts == 1 ? words : ((words + parts - 1) / parts + 7) & ~7;
+    const int32_t whole = part < words ? part : words;
+    w = ert_paired_dot(s, x, w, whole, pixels);
+    for (int32_t k = 0; k < 4; k++) {
+        first[k] = ert_paired_first(s[k]);
+        second[k] = ert_paired_second(s[k]);
+    }
+    for (int32_t done = whole; parts > 1 && done < words; done += part) {
+        ert_paired_t more[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+        w = ert_paired_dot(more, x + done * pixels, w, words - done < part ? words - done : part, pixels);
+        for (int32_t k = 0; k < 4; k++) {
+            first[k] += ert_paired_first(more[k]);
+            second[k] += ert_paired_second(more[k]);
+        }
+    }
+    return w;
 }
 
 /* One channel of `pixels` pixels, `apart` bytes from each other; twice: its sums. */
@@ -158,16 +182,11 @@ typedef struct {
     int32_t apart, zero, low, high;
 } ert_paired_output_t;
 
-/* One or two channels of `pixels` pixels. */
+/* One or two channels of `pixels` pixels, from twice their sums. */
 ERT_INLINE void ert_paired_finish(
-    const ert_paired_t *s, const int32_t *words, int8_t *y, const ert_paired_output_t *o, int32_t pixels,
-    int32_t channels)
+    const int32_t *first, const int32_t *second, const int32_t *words, int8_t *y, const ert_paired_output_t *o,
+    int32_t pixels, int32_t channels)
 {
-    int32_t first[4], second[4];
-    for (int32_t p = 0; p < pixels; p++) {
-        first[p] = ert_paired_first(s[p].raw, s[p].low);
-        second[p] = ert_paired_second(s[p].low);
-    }
     ERT_OPAQUE(words);
     ert_paired_store(y, o->apart, first, ert_channel(words, o->zero), pixels, o->low, o->high);
     if (channels > 1) {

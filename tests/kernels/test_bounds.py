@@ -113,7 +113,7 @@ def test_a_known_reach_admits_a_kernel() -> None:
     program = replace(program, constants={**program.constants, "lut1/table": table.astype(np.int8)})
     before, after = program.steps[-1], tell_bounds(program)[0].steps[-1]
     constants = _plain(program, before)
-    dsp = next(v for v in VARIANTS if v.contract == before.op and "arm-dsp" in v.requires)
+    dsp = next(v for v in VARIANTS if v.contract == before.op and v.label == "dsp(uniform=0)")
     assert not dsp.supports(before, constants) and dsp.supports(after, constants)
     for x in inputs_of(program, 7):
         memory = {t.name: np.zeros(t.shape, t.dtype) for t in program.tensors.values()}

@@ -185,16 +185,17 @@ def test_in_place_at_exactly_the_stated_distance(seed: int) -> None:
 
 
 def test_weights_that_a_pair_cannot_hold_fall_back() -> None:
-    """-128 times 256 is no halfword, and 600 weights of 127 overflow 24 bits: scalar runs, not dsp."""
+    """-128 times 256 is no halfword: scalar runs. 600 weights of 127 overflow 24 bits: two parts do not."""
     model, _ = make(Case("conv", (1, 2, 2, 4), 4))
     program, step, constants = lowered(model)
     features = frozenset({"arm-dsp"})
     assert bind(program, features)[0].variant_name.startswith("dsp")
     name = step.constants["weights"]
-    for weights in (np.full_like(constants["weights"], -128), np.tile(constants["weights"] * 0 + 127, 150)):
+    least, most = np.full_like(constants["weights"], -128), np.tile(constants["weights"] * 0 + 127, 150)
+    for weights, expected in ((least, "scalar"), (most, "dsp(pixels=4, parts=2)")):
         bigger = replace(program, constants={**program.constants, name: weights})
         wider = replace(step, attrs={**step.attrs, "in_c": weights.shape[-1]})
-        assert bind(replace(bigger, steps=(wider,)), features)[0].variant_name.startswith("scalar")
+        assert bind(replace(bigger, steps=(wider,)), features)[0].variant_name.startswith(expected)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -2,8 +2,7 @@
  * and meet two pairs of output channels at a time (include/ert_paired.h), or one pair if there are four pixels.
  * A window is kernel_h lines of kernel_w * in_c contiguous inputs. Within a line, each four taps are in the order
  * 0, 2, 1, 3, as SXTB16 takes them apart; a line of odd length ends with a zero weight.
- * Weights   pixels = 4: words [pairs][window]; pixels = 2: [out_c/4][window][2 pairs], the last as [window] if it
- *           is alone
+ * Weights   pixels = 4: words [pairs][window]; pixels = 2: [out_c/4][window][2 pairs], a missing pair is zero
  * Requant   [pairs][ERT_PAIRED_WORDS]
  * Overlap   the windows of a block are read before its pixels are written: codegen/kernels/conv2d.py
  * Scratch   `pixels` windows of words, and one line of bytes
@@ -90,39 +89,32 @@ ERT_INLINE void ert_conv2d_s8__dsp_gather(
 /* A block of pixels, all channels, to y, pixel after pixel. */
 ERT_INLINE void ert_conv2d_s8__dsp_block(
     const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int32_t pixels,
-    const ert_conv2d_s8_t *g)
+    int32_t parts, const ert_conv2d_s8_t *g)
 {
     const ert_paired_output_t output = {g->out_c, g->y_zero, g->y_min, g->y_max};
     const int32_t pairs = 4 / pixels;
-    int32_t n = g->out_c;
-    for (; n > 2 * (pairs - 1); n -= 2 * pairs, y += 2 * pairs, q += pairs * ERT_PAIRED_WORDS) {
+    for (int32_t n = g->out_c; n > 0; n -= 2 * pairs, y += 2 * pairs, q += pairs * ERT_PAIRED_WORDS) {
         ert_paired_t s[4];
+        int32_t first[4], second[4];
         for (int32_t k = 0; k < 4; k++) {
             const int32_t *of = q + k / pixels * ERT_PAIRED_WORDS;
             s[k] = ert_paired_start(of[0], of[ERT_CHANNEL_WORDS]);
         }
-        w = ert_paired_dot(s, columns, w, words, pixels);
-        for (int32_t k = 0; k < pairs; k++) {
+        w = ert_paired_sums(first, second, s, columns, w, words, pixels, parts);
+        for (int32_t k = 0; k < pairs && 2 * k < n; k++) {
+            const int32_t at = k * pixels;
             ert_paired_finish(
-                s + k * pixels, q + k * ERT_PAIRED_WORDS, y + 2 * k, &output, pixels, n - 2 * k);
+                first + at, second + at, q + k * ERT_PAIRED_WORDS, y + 2 * k, &output, pixels, n - 2 * k);
         }
-    }
-    if (n > 0) {
-        const ert_paired_t start = ert_paired_start(q[0], q[ERT_CHANNEL_WORDS]);
-        ert_paired_t s[2] = {start, start};
-        for (int32_t k = 0; k < words; k++) {
-            ert_paired_accumulate(s, w[k], columns + 2 * k, 2);
-        }
-        ert_paired_finish(s, q, y, &output, 2, n);
     }
 }
 
 /* The `count` gathered windows of a block to y: straight, or the last and incomplete block by way of `spare`. */
 ERT_INLINE void ert_conv2d_s8__dsp_write(
     const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int8_t *spare,
-    int32_t count, int32_t pixels, const ert_conv2d_s8_t *g)
+    int32_t count, int32_t pixels, int32_t parts, const ert_conv2d_s8_t *g)
 {
-    ert_conv2d_s8__dsp_block(columns, words, w, q, count == pixels ? y : spare, pixels, g);
+    ert_conv2d_s8__dsp_block(columns, words, w, q, count == pixels ? y : spare, pixels, parts, g);
     if (count < pixels) {
         ert_copy_bytes((uint8_t *)y, (const uint8_t *)spare, count * g->out_c);
     }
@@ -131,7 +123,7 @@ ERT_INLINE void ert_conv2d_s8__dsp_write(
 /* A kernel of 1x1 that meets every input once: pixels in one row. */
 ERT_INLINE void ert_conv2d_s8__dsp_pointwise(
     const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint32_t *columns,
-    int32_t pixels, const ert_conv2d_s8_t *g)
+    int32_t pixels, int32_t parts, const ert_conv2d_s8_t *g)
 {
     const int32_t words = (g->in_c + 1) / 2;
     int8_t *const spare = (int8_t *)(columns + pixels * words) + g->in_c;
@@ -141,13 +133,13 @@ ERT_INLINE void ert_conv2d_s8__dsp_pointwise(
         for (int32_t p = 0; p < count; p++) {
             ert_conv2d_s8__dsp_widen(columns + p, x + p * g->in_c, g->in_c, pixels);
         }
-        ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, g);
+        ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, parts, g);
     }
 }
 
 ERT_INLINE void ert_conv2d_s8__dsp_windows(
     const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint32_t *columns,
-    int32_t pixels, const ert_conv2d_s8_t *g)
+    int32_t pixels, int32_t parts, const ert_conv2d_s8_t *g)
 {
     const int32_t words = g->kernel_h * ((g->kernel_w * g->in_c + 1) / 2);
     uint8_t *const line = (uint8_t *)(columns + pixels * words);
@@ -161,7 +153,7 @@ ERT_INLINE void ert_conv2d_s8__dsp_windows(
                     pixels, g);
                 left--;
                 if (count == pixels || left == 0) {
-                    ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, g);
+                    ert_conv2d_s8__dsp_write(columns, words, weights, requant, y, spare, count, pixels, parts, g);
                     y += pixels * g->out_c;
                     count = 0;
                 }
@@ -172,14 +164,14 @@ ERT_INLINE void ert_conv2d_s8__dsp_windows(
 
 ERT_INLINE void ert_conv2d_s8__dsp(
     const int8_t *x, int8_t *y, const uint32_t *weights, const int32_t *requant, uint8_t *scratch,
-    const ert_conv2d_s8_t *g, int32_t pixels)
+    const ert_conv2d_s8_t *g, int32_t pixels, int32_t parts)
 {
     uint32_t *const columns = (uint32_t *)(void *)scratch;
     if (g->kernel_h == 1 && g->kernel_w == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 &&
         g->pad_left == 0) {
-        ert_conv2d_s8__dsp_pointwise(x, y, weights, requant, columns, pixels, g);
+        ert_conv2d_s8__dsp_pointwise(x, y, weights, requant, columns, pixels, parts, g);
     } else {
-        ert_conv2d_s8__dsp_windows(x, y, weights, requant, columns, pixels, g);
+        ert_conv2d_s8__dsp_windows(x, y, weights, requant, columns, pixels, parts, g);
     }
 }
 

@@ -133,7 +133,7 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
     ERT_OPAQUE(q);
     for (int32_t n = 0; n < channels; n++, q += step) {
         const ert_paired_t s = sums[n / 2];
-        const int32_t twice = n % 2 == 0 ? ert_paired_first(s.raw, s.low) : ert_paired_second(s.low);
+        const int32_t twice = n % 2 == 0 ? ert_paired_first(s) : ert_paired_second(s);
         const ert_channel_t c = ert_channel_of(q[0], uniform ? multiplier : q[1], g->y_zero);
         ert_fully_connected_s8__dsp_store(y + n, twice, c, g);
     }
