@@ -8,9 +8,19 @@
 #include "include/ert_common.h"
 
 /* Inner loops that fill all fourteen registers are written in assembler: no compiler was seen to find their
- * allocation by itself. They need one that does not keep a frame pointer; elsewhere the same loop in C runs. */
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+ * allocation by itself. They need one that does not keep a frame pointer (define ERT_NO_ASM where yours does);
+ * elsewhere the same loop in C runs. */
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(ERT_NO_ASM)
 #define ERT_DSP_ASM 1
+#endif
+
+/* How often they are unrolled: `text` so many times. */
+#if defined(__OPTIMIZE_SIZE__)
+enum { ERT_DSP_UNROLL = 2 };
+#define ERT_DSP_UNROLLED(text) text text
+#else
+enum { ERT_DSP_UNROLL = 8 };
+#define ERT_DSP_UNROLLED(text) text text text text text text text text
 #endif
 
 ERT_INLINE int32_t ert_low(uint32_t lanes)
@@ -47,7 +57,8 @@ ERT_INLINE int32_t ert_smlad(uint32_t a, uint32_t b, int32_t sum)
 ERT_INLINE int32_t ert_smlabb(uint32_t a, uint32_t b, int32_t sum)
 {
 #if defined(__ARM_FEATURE_DSP)
-    return __builtin_arm_smlabb((int32_t)a, (int32_t)b, sum);
+    __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
 #else
     return ert_wrapping_add(sum, ert_low(a) * ert_low(b));
 #endif
@@ -57,7 +68,8 @@ ERT_INLINE int32_t ert_smlabb(uint32_t a, uint32_t b, int32_t sum)
 ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
 {
 #if defined(__ARM_FEATURE_DSP)
-    return __builtin_arm_smlatt((int32_t)a, (int32_t)b, sum);
+    __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
 #else
     return ert_wrapping_add(sum, ert_high(a) * ert_high(b));
 #endif
@@ -67,7 +79,8 @@ ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
 ERT_INLINE int32_t ert_smlabt(uint32_t a, uint32_t b, int32_t sum)
 {
 #if defined(__ARM_FEATURE_DSP)
-    return __builtin_arm_smlabt((int32_t)a, (int32_t)b, sum);
+    __asm__("smlabt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
 #else
     return ert_wrapping_add(sum, ert_low(a) * ert_high(b));
 #endif
@@ -77,7 +90,8 @@ ERT_INLINE int32_t ert_smlabt(uint32_t a, uint32_t b, int32_t sum)
 ERT_INLINE int32_t ert_smlatb(uint32_t a, uint32_t b, int32_t sum)
 {
 #if defined(__ARM_FEATURE_DSP)
-    return __builtin_arm_smlatb((int32_t)a, (int32_t)b, sum);
+    __asm__("smlatb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
 #else
     return ert_wrapping_add(sum, ert_high(a) * ert_low(b));
 #endif
@@ -150,7 +164,7 @@ ERT_INLINE uint32_t ert_pack_high(uint32_t a, uint32_t b)
 ERT_INLINE int32_t ert_saturate8(int32_t v)
 {
 #if defined(__ARM_FEATURE_SAT)
-    return __builtin_arm_ssat(v, 8);
+    return (int32_t)__builtin_arm_ssat(v, 8);
 #else
     return ert_clamp(v, INT8_MIN, INT8_MAX);
 #endif

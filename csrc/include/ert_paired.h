@@ -65,33 +65,59 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, const u
     "smlad %[r3], %[wa], %[x1], %[r3]\n\t" \
     "smlad %[l2], %[wb], %[x0], %[l2]\n\t" \
     "smlad %[l3], %[wb], %[x1], %[l3]\n\t"
-#define ERT_PAIRED_TIMES_4(taps) taps taps taps taps
-/* do { taps } while (x != end); end comes in x0 and waits on the stack, for want of a register */
-#define ERT_PAIRED_LOOP(taps) \
+#define ERT_PAIRED_TIMES_4(text) text text text text
+/* What both loops below work on. */
+#define ERT_PAIRED_OPERANDS \
+    [x] "+r"(at), [w] "+r"(weights), [r0] "+r"(r0), [l0] "+r"(l0), [r1] "+r"(r1), [l1] "+r"(l1), [r2] "+r"(r2), \
+        [l2] "+r"(l2), [r3] "+r"(r3), [l3] "+r"(l3), [x0] "+r"(x0), [x1] "+r"(x1), [wa] "=&r"(wa), [wb] "=&r"(wb)
+/* do { taps } while (x != end), then `tail`. The end comes in x0 and waits on the stack, for want of registers. */
+#define ERT_PAIRED_LOOP(taps, tail) \
     __asm__ volatile("push {%[x0]}\n" \
                      "1:\n\t" taps "ldr %[x0], [sp]\n\t" \
                      "cmp %[x], %[x0]\n\t" \
                      "bne 1b\n\t" \
-                     "add sp, #4" \
-                     : [x] "+r"(at), [w] "+r"(weights), [r0] "+r"(r0), [l0] "+r"(l0), [r1] "+r"(r1), \
-                       [l1] "+r"(l1), [r2] "+r"(r2), [l2] "+r"(l2), [r3] "+r"(r3), [l3] "+r"(l3), \
-                       [x0] "+r"(x0), [x1] "=&r"(x1), [wa] "=&r"(wa), [wb] "=&r"(wb) \
+                     "add sp, #4\n\t" tail \
+                     : ERT_PAIRED_OPERANDS \
                      : \
                      : "cc", "memory")
-/* All `words` steps of `taps`, which take `wide` words of x each. */
-#define ERT_PAIRED_STEPS(taps, wide) \
-    if (words % 8 == 0) { \
-        x0 = x + (wide) * words; \
-        ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps) ERT_PAIRED_TIMES_4(taps)); \
+/* Some at a time until x is the first end, which comes in x0, then one at a time until it is the second, in x1. */
+#define ERT_PAIRED_LOOPS(taps) \
+    __asm__ volatile("push {%[x0], %[x1]}\n\t" \
+                     "cmp %[x], %[x0]\n\t" \
+                     "beq 2f\n" \
+                     "1:\n\t" ERT_DSP_UNROLLED(taps) "ldr %[x0], [sp]\n\t" \
+                     "cmp %[x], %[x0]\n\t" \
+                     "bne 1b\n" \
+                     "2:\n\t" \
+                     "ldr %[x0], [sp, #4]\n\t" \
+                     "cmp %[x], %[x0]\n\t" \
+                     "beq 4f\n" \
+                     "3:\n\t" taps "ldr %[x0], [sp, #4]\n\t" \
+                     "cmp %[x], %[x0]\n\t" \
+                     "bne 3b\n" \
+                     "4:\n\t" \
+                     "add sp, #8" \
+                     : ERT_PAIRED_OPERANDS \
+                     : \
+                     : "cc", "memory")
+/* Where the number of words is a literal, what remains after the loop needs none of its own. */
+#define ERT_PAIRED_STEPS(taps) \
+    if (__builtin_constant_p(words) && words % 8 == 0) { \
+        ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps) ERT_PAIRED_TIMES_4(taps), ""); \
+    } else if (__builtin_constant_p(words) && words >= 4) { \
+        x0 = x + (words & ~3) * pixels; \
+        if (words % 4 == 0) { \
+            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps), ""); \
+        } else if (words % 4 == 1) { \
+            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps), taps); \
+        } else if (words % 4 == 2) { \
+            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps), taps taps); \
+        } else { \
+            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps), taps taps taps); \
+        } \
     } else { \
-        if (words >= 4) { \
-            x0 = x + (wide) * (words & ~3); \
-            ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps)); \
-        } \
-        if ((words & 3) != 0) { \
-            x0 = x + (wide) * words; \
-            ERT_PAIRED_LOOP(taps); \
-        } \
+        x1 = x + words * pixels; \
+        ERT_PAIRED_LOOPS(taps); \
     }
 #endif
 
@@ -107,12 +133,13 @@ ERT_INLINE const uint32_t *ert_paired_dot(
     register int32_t r1 __asm__("r4") = s[1].raw, l1 __asm__("r5") = s[1].low;
     register int32_t r2 __asm__("r6") = s[2].raw, l2 __asm__("r7") = s[2].low;
     register int32_t r3 __asm__("r8") = s[3].raw, l3 __asm__("r9") = s[3].low;
-    register const uint32_t *x0 __asm__("r10");
-    register uint32_t x1 __asm__("r11"), wa __asm__("r12"), wb __asm__("lr");
+    register const uint32_t *x0 __asm__("r10") = x + words / ERT_DSP_UNROLL * ERT_DSP_UNROLL * pixels;
+    register const uint32_t *x1 __asm__("r11") = x0;
+    register uint32_t wa __asm__("r12"), wb __asm__("lr");
     if (pixels == 4) {
-        ERT_PAIRED_STEPS(ERT_PAIRED_4X1, 4)
+        ERT_PAIRED_STEPS(ERT_PAIRED_4X1)
     } else {
-        ERT_PAIRED_STEPS(ERT_PAIRED_2X2, 2)
+        ERT_PAIRED_STEPS(ERT_PAIRED_2X2)
     }
     const ert_paired_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
     for (int32_t n = 0; n < 4; n++) {

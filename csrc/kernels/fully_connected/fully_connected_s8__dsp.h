@@ -53,16 +53,34 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_four(
     ERT_FULLY_CONNECTED_PAIR("r1", "l1") \
     ERT_FULLY_CONNECTED_PAIR("r2", "l2") \
     ERT_FULLY_CONNECTED_PAIR("r3", "l3")
-/* do { fours } while (x != end); end comes in `even` and waits on the stack, for want of a register */
-#define ERT_FULLY_CONNECTED_LOOP(fours) \
-    __asm__ volatile("push {%[even]}\n" \
-                     "1:\n\t" fours "ldr %[even], [sp]\n\t" \
+/* Four such at a time until x is the first end, which comes in `even`, then one at a time until it is the second,
+ * which comes in `odd`. Both wait on the stack, for want of registers. */
+#define ERT_FULLY_CONNECTED_LOOPS \
+    __asm__ volatile("push {%[even], %[odd]}\n\t" \
                      "cmp %[x], %[even]\n\t" \
-                     "bne 1b\n\t" \
-                     "add sp, #4" \
+                     "beq 2f\n" \
+                     "1:\n\t" \
+                     ERT_FULLY_CONNECTED_FOUR \
+                     ERT_FULLY_CONNECTED_FOUR \
+                     ERT_FULLY_CONNECTED_FOUR \
+                     ERT_FULLY_CONNECTED_FOUR \
+                     "ldr %[even], [sp]\n\t" \
+                     "cmp %[x], %[even]\n\t" \
+                     "bne.w 1b\n" \
+                     "2:\n\t" \
+                     "ldr %[even], [sp, #4]\n\t" \
+                     "cmp %[x], %[even]\n\t" \
+                     "beq 4f\n" \
+                     "3:\n\t" \
+                     ERT_FULLY_CONNECTED_FOUR \
+                     "ldr %[even], [sp, #4]\n\t" \
+                     "cmp %[x], %[even]\n\t" \
+                     "bne 3b\n" \
+                     "4:\n\t" \
+                     "add sp, #8" \
                      : [x] "+r"(at), [w] "+r"(weights), [r0] "+r"(r0), [l0] "+r"(l0), [r1] "+r"(r1), \
                        [l1] "+r"(l1), [r2] "+r"(r2), [l2] "+r"(l2), [r3] "+r"(r3), [l3] "+r"(l3), \
-                       [even] "+r"(even), [odd] "=&r"(odd), [wa] "=&r"(wa), [wb] "=&r"(wb) \
+                       [even] "+r"(even), [odd] "+r"(odd), [wa] "=&r"(wa), [wb] "=&r"(wb) \
                      : \
                      : "cc", "memory")
 #endif
@@ -78,16 +96,9 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_block(
     register int32_t r1 __asm__("r4") = s[1].raw, l1 __asm__("r5") = s[1].low;
     register int32_t r2 __asm__("r6") = s[2].raw, l2 __asm__("r7") = s[2].low;
     register int32_t r3 __asm__("r8") = s[3].raw, l3 __asm__("r9") = s[3].low;
-    register const int8_t *even __asm__("r10") = x + 4 * (fours & ~3);
-    register uint32_t odd __asm__("r11"), wa __asm__("r12"), wb __asm__("lr");
-    if (fours >= 4) {
-        ERT_FULLY_CONNECTED_LOOP(ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR ERT_FULLY_CONNECTED_FOUR
-                                     ERT_FULLY_CONNECTED_FOUR);
-    }
-    if ((fours & 3) != 0) {
-        even = x + 4 * fours;
-        ERT_FULLY_CONNECTED_LOOP(ERT_FULLY_CONNECTED_FOUR);
-    }
+    register const int8_t *even __asm__("r10") = x + 4 * (fours & ~3), *odd __asm__("r11") = x + 4 * fours;
+    register uint32_t wa __asm__("r12"), wb __asm__("lr");
+    ERT_FULLY_CONNECTED_LOOPS;
     const ert_paired_t sums[4] = {{r0, l0}, {r1, l1}, {r2, l2}, {r3, l3}};
     for (int32_t n = 0; n < 4; n++) {
         s[n] = sums[n];
