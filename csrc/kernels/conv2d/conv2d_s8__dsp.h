@@ -114,8 +114,9 @@ ERT_INLINE void ert_conv2d_s8__dsp_write(
     const uint32_t *columns, int32_t words, const uint32_t *w, const int32_t *q, int8_t *y, int8_t *spare,
     int32_t count, int32_t pixels, int32_t parts, const ert_conv2d_s8_t *g)
 {
-    ert_conv2d_s8__dsp_block(columns, words, w, q, count == pixels ? y : spare, pixels, parts, g);
-    if (count < pixels) {
+    const int complete = g->batch * g->out_h * g->out_w % pixels == 0 || count == pixels;
+    ert_conv2d_s8__dsp_block(columns, words, w, q, complete ? y : spare, pixels, parts, g);
+    if (!complete) {
         ert_copy_bytes((uint8_t *)y, (const uint8_t *)spare, count * g->out_c);
     }
 }
