@@ -53,9 +53,24 @@ def candidates(step: Step, constants: Constants, features: frozenset[str]) -> tu
     return tuple(v for v in fitting if v.supports(step, constants))
 
 
-def bind(program: Program, features: frozenset[str]) -> tuple[BoundStep, ...]:
-    """The preferred kernel for every Step, its constants packed."""
-    return tuple(_bind_step(program, step, features) for step in program.steps)
+def bind(
+    program: Program, features: frozenset[str], labels: Mapping[str, str] | None = None
+) -> tuple[BoundStep, ...]:
+    """A kernel for every Step, its constants packed: the first that fits, or the one with the given label.
+
+    labels: Step name -> label of a variant, as a tuner found it; one that no longer fits is passed over.
+    """
+    wanted = labels or {}
+    return tuple(_bind_step(program, step, features, wanted.get(step.name)) for step in program.steps)
+
+
+def choices(program: Program, step: Step, features: frozenset[str]) -> tuple[str, ...]:
+    """The labels of the variants that can do a Step, the default first; without the reference, if there is
+    another."""
+    if step.op == "tir":
+        return ()
+    labels = [v.label for v in candidates(step, _plain(program, step), features)]
+    return tuple(label for label in labels if label != "ref" or len(labels) == 1)
 
 
 def alternatives(program: Program, b: BoundStep, features: frozenset[str]) -> Iterator[BoundStep]:
@@ -67,12 +82,13 @@ def alternatives(program: Program, b: BoundStep, features: frozenset[str]) -> It
                 yield BoundStep(b.step, variant, variant.pack(b.step, plain))
 
 
-def _bind_step(program: Program, step: Step, features: frozenset[str]) -> BoundStep:
+def _bind_step(program: Program, step: Step, features: frozenset[str], label: str | None) -> BoundStep:
     check_step(step)
     if step.op == "tir":
         return BoundStep(step, None, {})
     plain = _plain(program, step)
-    variant = candidates(step, plain, features)[0]
+    fitting = candidates(step, plain, features)
+    variant = next((v for v in fitting if v.label == label), fitting[0])
     return BoundStep(step, variant, variant.pack(step, plain))
 
 

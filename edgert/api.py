@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from edgert.artifact import REPORT, SCHEMA, Artifact
 from edgert.board import Board, load_board
 from edgert.errors import DoesNotFitError, UsageError
 from edgert.target import Target, load_target
+from edgert.tuning import Place, TuningDatabase, choices
 
 if TYPE_CHECKING:
     from edgert.codegen.arena import Arena
@@ -34,37 +36,55 @@ def compile(
     name: str | None = None,
     optimize: str = "balanced",
     use_cache: bool = True,
+    use_tuned: bool = True,
 ) -> Artifact:
     """Compile a model for a board (C and a linked firmware) or for a target (C only).
 
     model: a .tflite or .onnx file, or its bytes. board, target: ids as `edgert boards` and
     `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the C symbols,
     by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the same
-    input, compiled by the same edgert, from the cache.
+    input, compiled by the same edgert, from the cache. use_tuned: choose kernels as `edgert tune` measured
+    them on this board, where it did.
 
     Raises ModelError (not a model), UnsupportedOperatorError, DoesNotFitError (says by how much and
     which layer is the peak), DescriptorError (unknown board or target), ToolError (compiler), UsageError.
     """
     request = _Request.make(model, board, target, name, optimize)
-    entry = request.cache_key()
+    tuned = TuningDatabase() if use_tuned else None
+    entry = request.cache_key(tuned.stamp(request.place) if tuned else "")
     cached = cache.lookup(entry) if use_cache else None
     if cached is not None:
         return Artifact.load(cached)
     from edgert.codegen import pipeline
 
     with cache.publish(entry, replace=not use_cache) as folder:
-        _build(request, pipeline.compile_to_program(request.data, request.name), folder)
+        _build(request, pipeline.compile_to_program(request.data, request.name), folder, tuned)
     return Artifact.load(cache.root() / "artifacts" / entry)
 
 
-def compile_program(program: Program, folder: Path, *, board: str, optimize: str = "balanced") -> Artifact:
+def compile_program(
+    program: Program,
+    folder: Path,
+    *,
+    board: str,
+    optimize: str = "balanced",
+    labels: Mapping[str, str] | None = None,
+) -> Artifact:
     """Compile a Program with no model file behind it, one layer to measure say, into `folder`; never cached.
 
+    labels: Step name -> the variant to use; with them, the Program is compiled exactly as it is.
     Raises as `compile` does.
     """
     request = _Request.make(b"", board, None, program.name, optimize)
     folder.mkdir(parents=True, exist_ok=True)
-    _build(request, program, folder)
+    if labels is None:
+        _build(request, program, folder, None)
+    else:
+        from edgert.codegen.arena import place
+        from edgert.codegen.select import bind
+
+        bound = bind(program, request.target.features, labels)
+        _write(request, _Plan(program, bound, place(program, bound), {}), folder)
     return Artifact.load(folder)
 
 
@@ -114,15 +134,19 @@ class _Request:
             raise UsageError(f"optimize is {optimize!r}", rule=f"one of {', '.join(OPTIMIZE)}")
         described = load_board(board) if board is not None else None
         cpu = load_target(described.target if described else str(target))
-        data, file = _read(model)
+        data, file = read_model(model)
         return cls(data, file, _c_name(name or Path(file).stem), described, cpu, optimize)
 
-    def cache_key(self) -> str:
-        place = self.board.id if self.board else f"target {self.target.id}"
-        return cache.key(self.data, self.file, self.name, place, self.optimize)
+    @property
+    def place(self) -> Place:
+        return Place(self.board.id if self.board else f"target {self.target.id}", self.optimize)
+
+    def cache_key(self, stamp: str) -> str:
+        return cache.key(self.data, self.file, self.name, self.place.board, self.optimize, stamp)
 
 
-def _read(model: str | Path | bytes) -> tuple[bytes, str]:
+def read_model(model: str | Path | bytes) -> tuple[bytes, str]:
+    """A model's bytes, and what its file is called. Raises UsageError."""
     if isinstance(model, bytes):
         return model, "model"
     path = Path(model)
@@ -142,10 +166,19 @@ def _c_name(text: str) -> str:
     return identifier(text).lower()
 
 
-def _build(request: _Request, program: Program, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be written: a kernel and a place for every Step. tuned: Step name -> measured label."""
+
+    program: Program
+    bound: tuple[BoundStep, ...]
+    arena: Arena
+    tuned: Mapping[str, str]
+
+
+def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatabase | None) -> None:
     """Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
     from edgert.codegen.bounds import tell_bounds
-    from edgert.codegen.c import emit, project
     from edgert.codegen.prune import prune
     from edgert.codegen.relieve import relieve
     from edgert.codegen.select import bind
@@ -153,20 +186,31 @@ def _build(request: _Request, program: Program, folder: Path) -> None:
     program, removals = prune(program)
     program, idle = tell_bounds(program)
     features = request.target.features
-    bound, arena = relieve(program, bind(program, features), features)
+    labels = choices(tuned, request.place, {step.name: step for step in program.steps}) if tuned else {}
+    bound, arena = relieve(program, bind(program, features, labels), features)
     _check_ram(request, bound, arena)
+    proven = {
+        "removed_channels": [asdict(removal) for removal in removals],
+        "idle_clamps": [asdict(clamp) for clamp in idle],
+    }
+    _write(request, _Plan(program, bound, arena, labels), folder, proven)
+
+
+def _write(request: _Request, plan: _Plan, folder: Path, more: Mapping[str, Any] | None = None) -> None:
+    """C, firmware and report.json of a plan. more: further entries of the report."""
+    from edgert.codegen.c import emit, project
+
     digest = hashlib.sha256(request.data).hexdigest()
     provenance = emit.Provenance(__version__, request.file, digest, request.target.id)
-    sources = emit.emit(program, bound, arena, request.name, provenance, optimize=request.optimize)
-    sources["example_main.c"] = project.example_main(program, request.name)
-    sources["CMakeLists.txt"] = project.cmake_lists(request.name, " ".join(request.target.gcc_flags))
+    name, program = request.name, plan.program
+    sources = emit.emit(program, plan.bound, plan.arena, name, provenance, optimize=request.optimize)
+    sources["example_main.c"] = project.example_main(program, name)
+    sources["CMakeLists.txt"] = project.cmake_lists(name, " ".join(request.target.gcc_flags))
     for path, text in sources.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    firmware = _link(request, arena, folder)
-    report = _report(request, program, bound, arena, firmware, digest)
-    report["removed_channels"] = [asdict(removal) for removal in removals]
-    report["idle_clamps"] = [asdict(clamp) for clamp in idle]
+    firmware = _link(request, plan.arena, folder)
+    report = _report(request, plan, firmware, digest) | dict(more or {})
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
@@ -194,14 +238,8 @@ def _link(request: _Request, arena: Arena, folder: Path) -> Firmware | None:
     )
 
 
-def _report(
-    request: _Request,
-    program: Program,
-    bound: tuple[BoundStep, ...],
-    arena: Arena,
-    firmware: Firmware | None,
-    digest: str,
-) -> dict[str, Any]:
+def _report(request: _Request, plan: _Plan, firmware: Firmware | None, digest: str) -> dict[str, Any]:
+    program, bound, arena = plan.program, plan.bound, plan.arena
     return {
         "schema": SCHEMA,
         "edgert_version": __version__,
@@ -222,7 +260,7 @@ def _report(
         "compiler": firmware.compiler if firmware else None,
         "inputs": [_port(program, arena, name) for name in program.inputs],
         "outputs": [_port(program, arena, name) for name in program.outputs],
-        "layers": [_layer(request.name, program, b, arena, i) for i, b in enumerate(bound)],
+        "layers": [_layer(request.name, plan, b, i) for i, b in enumerate(bound)],
         "buffers": [_buffer(arena, b) for b in arena.buffers],
     }
 
@@ -244,7 +282,7 @@ def _port(program: Program, arena: Arena, name: str) -> dict[str, Any]:
     }
 
 
-def _layer(name: str, program: Program, b: BoundStep, arena: Arena, index: int) -> dict[str, Any]:
+def _layer(name: str, plan: _Plan, b: BoundStep, index: int) -> dict[str, Any]:
     from edgert.codegen.c.emit import symbol
 
     return {
@@ -253,9 +291,10 @@ def _layer(name: str, program: Program, b: BoundStep, arena: Arena, index: int) 
         "op": b.step.op,
         "variant": b.variant_name,
         "symbol": symbol(name, index),
-        "output_shape": list(program.tensors[b.step.outputs[0]].shape),
+        "output_shape": list(plan.program.tensors[b.step.outputs[0]].shape),
+        "tuned": plan.tuned.get(b.step.name) == b.variant_name,
         "macs": b.step.macs,
         "weights_bytes": b.weights_bytes,
         "scratch_bytes": b.scratch_bytes,
-        "live_bytes": arena.live_bytes[index],
+        "live_bytes": plan.arena.live_bytes[index],
     }

@@ -109,7 +109,7 @@ def _fingerprint() -> str:
     for tool in _TOOLS:
         digest.update(f"{tool}={_version(tool)};".encode())
     for package in _SOURCES:
-        for path, data in sorted(_walk(files(package), package)):
+        for path, data in sorted(sources(package)):
             digest.update(path.encode() + b"\0" + data)
     for module in ("toolchain.py", "api.py", "artifact.py"):
         digest.update(files("edgert").joinpath(module).read_bytes())
@@ -121,6 +121,11 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "none"
+
+
+def sources(package: str) -> Iterator[tuple[str, bytes]]:
+    """Path and bytes of every file of a package of ours."""
+    return _walk(files(package), package)
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

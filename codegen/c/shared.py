@@ -16,7 +16,9 @@ from edgert.codegen.program import Program
 from edgert.codegen.select import BoundStep
 
 INLINED = {"balanced": 8, "size": 0}  # layers that have their kernel inlined although they could share it
-_FREE = frozenset({"fully_connected_s8"})  # as fast shared as inlined: its inner loop knows no geometry
+_FREE = frozenset({"fully_connected_s8"})  # never inlined: no slower alone, its inner loop knows no geometry
+    {"fully_connected_s8"}
+)  # never inlined: the inner loop knows no geometry, and is faster alone
 _OUTPUT_WORK = 8  # requantizing and storing an output costs about as much as so many MACs
 
 
@@ -47,7 +49,7 @@ def shared_kernels(
         groups.setdefault(_key(bound[index]), []).append(index)
     shared: dict[int, SharedKernel] = {}
     for layers in groups.values():
-        if len(layers) > 1:
+        if len(layers) > 1 or bound[layers[0]].step.op in _FREE:
             shared |= dict.fromkeys(layers, _kernel(bound[layers[0]], name, layers))
     return shared
 
@@ -86,7 +88,7 @@ def layer_fields(
     fields = dict(zip(_places(b), map(str, offsets), strict=True)) | dict(
         zip(b.constants, constants, strict=True)
     )
-    known = b.step.attrs | dict(variant.arguments)
+    known = {**b.step.attrs, **dict(variant.arguments)}
     fields |= {attr: literals.scalar(known[attr], "int32") for attr in variant.varying}
     return [f".{name} = {value}" for name, value in fields.items()]
 

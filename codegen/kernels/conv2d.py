@@ -11,6 +11,7 @@ from edgert.codegen.kernels.overlap import ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant
 from edgert.codegen.program import Array, Step
 
+_PARTS = (1, 2, 4, 8)
 _VARYING = ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "x_zero", "y_zero")
 
 
@@ -23,9 +24,10 @@ def dsp_supports(step: Step, constants: Constants, parts: int) -> bool:
     weights = channel.by_channel(constants)
     if step.attrs["groups"] != 1 or not channel.requantizable(step, constants, weights):
         return False
-    if parts == 1:
-        return paired.separable(step, constants, weights)
-    return paired.separable_in_parts(step, constants, _lines(step, weights), parts)
+    if paired.separable(step, constants, weights):
+        return parts == 1
+    fitting = (p for p in _PARTS if paired.separable_in_parts(step, constants, _lines(step, weights), p))
+    return next(fitting, 0) == parts
 
 
 def _lines(step: Step, weights: channel.Int) -> channel.Int:
@@ -65,7 +67,7 @@ def _pixels(step: Step) -> int:
 def _dsp(pixels: int, parts: int = 1) -> Variant:
     """pixels: four fetch half the weights of two; two waste less on a small image.
 
-    parts: of a sum that is too long for one (include/ert_paired.h).
+    parts: of a sum that is too long for one (include/ert_paired.h); as few as the weights allow.
     """
 
     def supports(step: Step, constants: Constants) -> bool:
@@ -147,7 +149,7 @@ def _scalar(pixels: int, channels: int, requires: frozenset[str] = frozenset()) 
 
 
 VARIANTS = (
-    *(_dsp(pixels, parts) for parts in (1, 2, 4, 8) for pixels in (4, 2)),
+    *(_dsp(pixels, parts) for parts in _PARTS for pixels in (4, 2)),
     _scalar(4, 4, frozenset({"rv32m"})),
     _scalar(2, 4, frozenset({"thumb2"})),
     _scalar(2, 2),

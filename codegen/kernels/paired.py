@@ -69,7 +69,7 @@ def tap_order(taps: int) -> Int:
 
 
 def block(words: npt.NDArray[np.uint32], pairs: int, run: int = 1) -> npt.NDArray[np.uint32]:
-    """[pairs of the layer, words] -> flat: `run` words of each of `pairs` pairs in turn; a missing pair is 0."""
+    """[pairs of the layer, words] -> flat: `run` words of each of `pairs` pairs in turn; no pair: 0."""
     words = np.pad(words, ((0, -words.shape[0] % pairs), (0, 0)))
     return words.reshape(-1, pairs, words.shape[1] // run, run).transpose(0, 2, 1, 3).ravel()
 

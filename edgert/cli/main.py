@@ -46,6 +46,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("compile", "compile", "a model to C and firmware: does it fit, and what takes the space"),
             Command("run", "run", "run a model on a board and print its outputs"),
             Command("profile", "profile", "instructions, modelled cycles and memory of every layer"),
+            Command("tune", "tune", "measure every kernel of every layer; compile then takes the fastest"),
         ),
     ),
     (

@@ -21,6 +21,9 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimize", choices=api.OPTIMIZE, default="balanced", help="default: balanced")
     parser.add_argument("--name", help="prefix of the C symbols; default: from the file's name")
     parser.add_argument("--no-cache", action="store_true", help="compile even if the same input is cached")
+    parser.add_argument(
+        "--no-tuned", action="store_true", help="choose kernels as if edgert tune had never run"
+    )
 
 
 def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifact:
@@ -33,6 +36,7 @@ def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifa
             name=args.name,
             optimize=args.optimize,
             use_cache=not args.no_cache,
+            use_tuned=not args.no_tuned,
         )
 
 

@@ -1,0 +1,161 @@
+"""What kernels were measured to cost: a small SQLite database that `edgert tune` fills and `compile` reads.
+
+One row per layer and kernel variant. A layer is known by its contract and attrs, the board, the level of
+optimization, and what the machine code follows from: our kernels and the compiler's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache as once
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgert import cache
+from edgert.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgert.codegen.program import Step
+
+SCHEMA = 1
+BUSY_TIMEOUT_S = 30.0
+OBJECTIVES = ("cycles", "instructions", "flash")
+_COLUMNS = {"cycles": "cycles", "instructions": "instructions", "flash": "flash_bytes"}
+_CREATE = """
+CREATE TABLE IF NOT EXISTS measured (
+    layer TEXT NOT NULL, label TEXT NOT NULL, cycles INTEGER NOT NULL, instructions INTEGER NOT NULL,
+    flash_bytes INTEGER NOT NULL, scratch_bytes INTEGER NOT NULL,
+    op TEXT NOT NULL, attrs TEXT NOT NULL, board TEXT NOT NULL, optimize TEXT NOT NULL, tools TEXT NOT NULL,
+    PRIMARY KEY (layer, label)
+)
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a layer is to run: board id, level of optimization."""
+
+    board: str
+    optimize: str
+
+    def layer_key(self, step: Step) -> str:
+        """Equal for two Steps that run the same machine code on the same geometry."""
+        parts = [step.op, dict(sorted(step.attrs.items())), self.board, self.optimize, tools()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of a layer: cycles as the board gives them; flash: code, weights and tables; all in bytes."""
+
+    cycles: int
+    instructions: int
+    flash_bytes: int
+    scratch_bytes: int
+
+    def cost(self, objective: str) -> int:
+        return int(getattr(self, _COLUMNS[objective]))
+
+
+class TuningDatabase:
+    """Safe to use from several processes at once: every write is one transaction.
+
+    path: by default `tuning.sqlite` in the cache folder; it is created on the first write.
+    Raises UsageError if it cannot be opened, is no database of ours, or is of a newer edgert.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or cache.root() / "tuning.sqlite"
+
+    def measurements(self, layer: str) -> dict[str, Measurement]:
+        """Variant label -> what it was measured to cost."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT label, cycles, instructions, flash_bytes, scratch_bytes FROM measured"
+                " WHERE layer = ?",
+                (layer,),
+            ).fetchall()
+        return {label: Measurement(*numbers) for label, *numbers in rows}
+
+    def store(self, place: Place, step: Step, label: str, found: Measurement) -> None:
+        """Keep one measurement; a new one of the same layer and variant replaces it."""
+        row = (
+            place.layer_key(step), label, found.cycles, found.instructions, found.flash_bytes,
+            found.scratch_bytes, step.op, json.dumps(dict(step.attrs)), place.board, place.optimize, tools(),
+        )  # fmt: skip
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO measured VALUES ({','.join('?' * len(row))})", row)
+
+    def best(self, layer: str, objective: str = "cycles") -> str | None:
+        """The label of the cheapest measured variant; ties go to the one that needs less flash."""
+        known = self.measurements(layer)
+        return min(known, key=lambda k: (known[k].cost(objective), known[k].flash_bytes), default=None)
+
+    def stamp(self, place: Place) -> str:
+        """Changes whenever a choice for this place may change."""
+        if not self.path.exists():
+            return ""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT layer, label, cycles, flash_bytes FROM measured"
+                " WHERE board = ? AND optimize = ? AND tools = ? ORDER BY layer, label",
+                (place.board, place.optimize, tools()),
+            ).fetchall()
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else ""
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
+            try:
+                with connection:
+                    self._check(connection)
+                    yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"cannot use the tuning database {self.path}: {error}",
+                rule="a file that edgert tune made",
+                hint="remove it, or give another with --db",
+            ) from error
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found == 0:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(_CREATE)
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif found != SCHEMA:
+            raise UsageError(
+                f"the tuning database {self.path} has schema {found}",
+                rule=f"this edgert reads schema {SCHEMA}",
+                hint="give another with --db, or remove it",
+            )
+
+
+@once
+def tools() -> str:
+    """What the machine code of a kernel follows from: our sources and the compiler."""
+    digest = hashlib.sha256()
+    for package in ("edgert.csrc", "edgert.codegen.kernels", "edgert.codegen.c"):
+        for path, data in sorted(cache.sources(package)):
+            digest.update(path.encode() + b"\0" + data)
+    digest.update(files("edgert").joinpath("toolchain.py").read_bytes())
+    return f"{digest.hexdigest()[:16]} ziglang {version('ziglang')}"
+
+
+def choices(database: TuningDatabase, place: Place, steps: Mapping[str, Step]) -> dict[str, str]:
+    """Layer name -> the label measured to be the fastest, for the layers that were tuned."""
+    best = {name: database.best(place.layer_key(step)) for name, step in steps.items()}
+    return {name: label for name, label in best.items() if label is not None}
