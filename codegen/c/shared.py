@@ -17,8 +17,6 @@ from edgert.codegen.select import BoundStep
 
 INLINED = {"balanced": 8, "size": 0}  # layers that have their kernel inlined although they could share it
 _FREE = frozenset({"fully_connected_s8"})  # never inlined: no slower alone, its inner loop knows no geometry
-    {"fully_connected_s8"}
-)  # never inlined: the inner loop knows no geometry, and is faster alone
 _OUTPUT_WORK = 8  # requantizing and storing an output costs about as much as so many MACs
 
 
