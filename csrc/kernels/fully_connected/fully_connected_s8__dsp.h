@@ -141,7 +141,8 @@ ERT_INLINE const uint32_t *ert_fully_connected_s8__dsp_pairs(
         const uint32_t bytes = ert_fully_connected_s8__dsp_tail(x + whole, g->in_c - whole);
         w = ert_fully_connected_s8__dsp_four(bytes, w, sums, pairs);
     }
-    ERT_OPAQUE(q);
+    /* Unrolled no more than this: with the loop above, it is to fit in a small instruction cache. */
+#pragma GCC unroll 2
     for (int32_t n = 0; n < channels; n++, q += step) {
         const ert_paired_t s = sums[n / 2];
         const int32_t twice = n % 2 == 0 ? ert_paired_first(s) : ert_paired_second(s);
