@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,6 +240,8 @@ def _link(request: _Request, arena: Arena, folder: Path) -> Firmware | None:
 
 def _report(request: _Request, plan: _Plan, firmware: Firmware | None, digest: str) -> dict[str, Any]:
     program, bound, arena = plan.program, plan.bound, plan.arena
+    largest = max(tensor.nbytes for tensor in program.tensors.values())
+    assert firmware is None or firmware.arena_bytes == arena.nbytes, "the linker gave the arena another size"
     return {
         "schema": SCHEMA,
         "edgert_version": __version__,
@@ -253,10 +255,13 @@ def _report(request: _Request, plan: _Plan, firmware: Firmware | None, digest: s
         "arena_bytes": arena.nbytes,
         "arena_lower_bound_bytes": arena.plan.lower_bound_bytes,
         "arena_exact": arena.plan.exact,
+        "largest_tensor_bytes": largest,
+        "linked_arena_bytes": firmware.arena_bytes if firmware else None,
         "weights_bytes": sum(b.weights_bytes for b in bound),
         "flash_bytes": firmware.flash_bytes if firmware else None,
         "ram_bytes": firmware.ram_bytes if firmware else None,
         "flash_sections": dict(firmware.flash_sections) if firmware else {},
+        "flash_split": dict(firmware.flash_split) if firmware else {},
         "compiler": firmware.compiler if firmware else None,
         "inputs": [_port(program, arena, name) for name in program.inputs],
         "outputs": [_port(program, arena, name) for name in program.outputs],
@@ -295,6 +300,13 @@ def _layer(name: str, plan: _Plan, b: BoundStep, index: int) -> dict[str, Any]:
         "tuned": plan.tuned.get(b.step.name) == b.variant_name,
         "macs": b.step.macs,
         "weights_bytes": b.weights_bytes,
+        "read_bytes": _nbytes(plan.program, b.step.inputs) + b.weights_bytes,
+        "written_bytes": _nbytes(plan.program, b.step.outputs),
         "scratch_bytes": b.scratch_bytes,
         "live_bytes": plan.arena.live_bytes[index],
     }
+
+
+def _nbytes(program: Program, names: Sequence[str]) -> int:
+    constants = program.constants
+    return sum(int(constants[n].nbytes) if n in constants else program.tensors[n].nbytes for n in names)

@@ -36,6 +36,7 @@ class Firmware:
     """flash_bytes: everything that is programmed. ram_bytes: .data and .bss, the arena included; no stack.
 
     flash_sections: code, constants (weights, tables, literals), data (initial values of RAM), vectors.
+    flash_split: the same bytes by what they are for: weights, tables, kernels, rest. arena_bytes: as linked.
     """
 
     elf: Path
@@ -43,6 +44,8 @@ class Firmware:
     flash_bytes: int
     ram_bytes: int
     flash_sections: Mapping[str, int]
+    flash_split: Mapping[str, int]
+    arena_bytes: int
 
 
 def compile_firmware(
@@ -79,7 +82,7 @@ def compile_firmware(
         ]  # fmt: skip
         _run(command, where=name, board=board)
     shutil.rmtree(build)
-    return measure(out, f"zig cc {version('ziglang')} (clang) {_LEVEL[optimize]}")
+    return measure(out, f"zig cc {version('ziglang')} (clang) {_LEVEL[optimize]}", name)
 
 
 def zig_cc(target: Target) -> list[str]:
@@ -104,20 +107,40 @@ def compile_host(folder: Path, out: Path) -> Path:
     return out
 
 
-def measure(elf_path: Path, compiler: str) -> Firmware:
-    """Sizes of a linked firmware, from its ELF sections."""
+def measure(elf_path: Path, compiler: str, name: str) -> Firmware:
+    """Sizes of a linked firmware, from the sections and symbols of its ELF; name: the model's prefix."""
     from elftools.elf.elffile import ELFFile
 
     kinds = {".vectors": "vectors", ".text": "code", ".rodata": "constants", ".data": "data"}
     flash: dict[str, int] = dict.fromkeys(kinds.values(), 0)
-    ram = 0
+    ram, sizes = 0, dict[str, int]()
     with elf_path.open("rb") as stream:
-        for section in ELFFile(stream).iter_sections():
+        elf = ELFFile(stream)
+        for section in elf.iter_sections():
             if section.name in kinds:
                 flash[kinds[section.name]] += section["sh_size"]
             if section.name in (".data", ".bss"):
                 ram += section["sh_size"]
-    return Firmware(elf_path, compiler, sum(flash.values()), ram, flash)
+        for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+            sizes[symbol.name] = sizes.get(symbol.name, 0) + symbol["st_size"]
+    total = sum(flash.values())
+    return Firmware(elf_path, compiler, total, ram, flash, _split(sizes, name, total), sizes["ert_arena"])
+
+
+def _split(sizes: Mapping[str, int], name: str, total: int) -> dict[str, int]:
+    """Flash by purpose, from the names that codegen/c/emit.py gives. rest: start-up, runner, literals."""
+    layer = re.escape(name) + r"_\d+_"
+    purposes = {
+        "weights": re.compile(layer + "weights"),
+        "tables": re.compile(layer + r"\w+|" + re.escape(name) + r"_step_\d+\.\w+"),
+        "kernels": re.compile(re.escape(name) + r"_(step|shared)_\d+|ert_(conv2d|depthwise)\w*"),
+    }
+    split = dict.fromkeys(purposes, 0)
+    for symbol, size in sizes.items():
+        purpose = next((p for p, pattern in purposes.items() if pattern.fullmatch(symbol)), None)
+        if purpose:
+            split[purpose] += size
+    return {**split, "rest": total - sum(split.values())}
 
 
 def _zig_folder() -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgert import __version__, api
 from edgert.artifact import Artifact
@@ -17,6 +18,9 @@ from edgert.errors import UsageError
 from edgert.report.tables import Column, markdown, number, text
 from edgert.target import load_target
 
+if TYPE_CHECKING:
+    from edgert.drivers.session import Profile
+
 SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "mlperf-tiny": (
         ("keyword spotting", "kws_int8.tflite"),
@@ -26,6 +30,32 @@ SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     )
 }
 SEED = 0
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What others need for the same network. nominal_macs: before channels are removed.
+
+    instructions, arena_bytes: by target. cycles_per_mac: the best closed stack, measured on a NUCLEO-L4R5ZI.
+    Sources: TensorFlow Lite Micro of July 2026 (Cortex-M: CMSIS-NN, GCC 12.2 -O2; RISC-V: portable kernels,
+    clang -O3), emulated as we are; MLPerf Tiny v1.1 and v1.2, closed division, Plumerai (AD) and ST.
+    """
+
+    nominal_macs: int
+    instructions: Mapping[str, int]
+    arena_bytes: int
+    cycles_per_mac: float
+
+
+PEERS: Mapping[str, Peer] = {
+    "kws_int8.tflite": Peer(2_656_768, {"cortex-m4": 7_697_841, "rv32imc": 40_516_017}, 22_820, 1.95),
+    "ic_resnet8_int8.tflite": Peer(
+        12_501_632, {"cortex-m4": 29_866_215, "rv32imc": 122_827_750}, 54_996, 1.58
+    ),
+    "vww_int8.tflite": Peer(7_489_664, {"cortex-m4": 24_103_037, "rv32imc": 105_984_502}, 100_708, 1.42),
+    "ad01_int8.tflite": Peer(264_192, {"cortex-m4": 583_184, "rv32imc": 2_499_266}, 2_580, 1.84),
+}
+MEASURED_BOARD = "cortex-m4-emulated"  # with the clock and the wait states of the board that PEERS names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,16 +112,39 @@ def measure(task: str, path: Path, board: Board, optimize: str = "balanced") -> 
         "instructions": profile.instructions,
         "cycles": profile.cycles,
         "cycles_kind": profile.cycles_kind,
+        "wait_states": profile.wait_states,
+        "wait_cycles": profile.wait_cycles,
         "milliseconds": profile.milliseconds,
         "stack_bytes": profile.stack_bytes,
+        "peer": _against(PEERS.get(path.name), board, artifact, profile),
     }
+
+
+def _against(peer: Peer | None, board: Board, artifact: Artifact, profile: Profile) -> dict[str, Any] | None:
+    """Ours beside theirs, as far as theirs is known for this target."""
+    if peer is None or board.target not in peer.instructions:
+        return None
+    instructions, cycles = profile.instructions or 0, profile.cycles or 0
+    found: dict[str, Any] = {
+        "instructions": peer.instructions[board.target],
+        "instructions_ratio": instructions / peer.instructions[board.target],
+    }
+    if board.id == MEASURED_BOARD:
+        found |= {
+            "arena_bytes": peer.arena_bytes,
+            "arena_ratio": artifact.arena_bytes / peer.arena_bytes,
+            "cycles_per_nominal_mac_modelled": cycles / peer.nominal_macs,
+            "without_waits": (cycles - profile.wait_cycles) / peer.nominal_macs,
+            "best_closed_stack_measured": peer.cycles_per_mac,
+        }
+    return found
 
 
 def _sizes(artifact: Artifact) -> dict[str, Any]:
     report = artifact.report
     keys = ("model_sha256", "macs", "arena_bytes", "arena_lower_bound_bytes", "weights_bytes", "flash_bytes")
     return {
-        **{key: report[key] for key in (*keys, "ram_bytes", "compiler")},
+        **{key: report[key] for key in (*keys, "ram_bytes", "compiler", "flash_split")},
         "scratch_bytes": max((layer["scratch_bytes"] for layer in report["layers"]), default=0),
     }
 
@@ -99,19 +152,24 @@ def _sizes(artifact: Artifact) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]], as_markdown: bool = False) -> str:
     """Rows of `measure` for people."""
     columns = (
-        Column("model"), Column("MAC", True), Column("instructions", True), Column("cycles (modelled)", True),
-        Column("ms", True), Column("arena bytes", True), Column("scratch", True), Column("stack", True),
-        Column("flash bytes", True),
+        Column("model"), Column("MAC", True), Column("instructions", True), Column("of TFLM's", True),
+        Column("cycles (modelled)", True), Column("waits", True), Column("ms", True),
+        Column("per nominal MAC", True), Column("best closed, measured", True), Column("arena bytes", True),
+        Column("of TFLM's", True), Column("stack", True), Column("flash bytes", True),
     )  # fmt: skip
-    cells = [
-        (
-            row["model"], number(row["macs"]), number(row["instructions"]), number(row["cycles"]),
-            number(row["milliseconds"], 2), number(row["arena_bytes"]), number(row["scratch_bytes"]),
-            number(row["stack_bytes"]), number(row["flash_bytes"]),
-        )
-        for row in rows
-    ]  # fmt: skip
+    cells = [_cells(row, row["peer"] or {}) for row in rows]
     return markdown(columns, cells) if as_markdown else text(columns, cells)
+
+
+def _cells(row: dict[str, Any], peer: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["model"], number(row["macs"]), number(row["instructions"]),
+        number(peer.get("instructions_ratio"), 3),
+        number(row["cycles"]), number(row["wait_cycles"]), number(row["milliseconds"], 2),
+        number(peer.get("cycles_per_nominal_mac_modelled"), 3),
+        number(peer.get("best_closed_stack_measured"), 2), number(row["arena_bytes"]),
+        number(peer.get("arena_ratio"), 3), number(row["stack_bytes"]), number(row["flash_bytes"]),
+    )  # fmt: skip
 
 
 def git_version() -> str | None:

@@ -22,7 +22,8 @@ DISPATCH = "(dispatch)"
 class LayerProfile:
     """One layer's cost. instructions: counted exactly; cycles: as Profile.cycles_kind says. None: unknown.
 
-    wait_cycles: how many of the cycles are waits for flash.
+    wait_cycles: how many of the cycles are waits for flash. read_bytes: the layer's inputs, weights and
+    tables, each once; written_bytes: its outputs. variant: the kernel and its tunables.
     """
 
     name: str
@@ -32,6 +33,8 @@ class LayerProfile:
     instructions: int | None
     cycles: int | None
     wait_cycles: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -217,9 +217,8 @@ class UnicornSession(Session):
             (address, size): model.cost(bytes(self._uc.mem_read(address, size)), address)
             for _, address, size in trace.blocks
         }
-        layers = {layer["index"]: (layer["name"], layer["op"], layer["variant"], layer["macs"])
-                  for layer in self.report["layers"]}  # fmt: skip
-        layers[-1] = (DISPATCH, "-", "-", 0)
+        layers = {layer["index"]: layer for layer in self.report["layers"]}
+        layers[-1] = {"name": DISPATCH, "op": "-", "variant": "-", "macs": 0}
         instructions, cycles = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0.0)
         for (layer, address, size), times in trace.blocks.items():
             instructions[layer] += times * costs[address, size].instructions
@@ -227,9 +226,13 @@ class UnicornSession(Session):
         for layer in layers:
             cycles[layer] += trace.taken[layer] * model.branch_taken + trace.waited[layer]
         rows = tuple(
-            LayerProfile(*what, instructions[layer], round(cycles[layer]), trace.waited[layer])
+            LayerProfile(
+                what["name"], what["op"], what["variant"], what["macs"], instructions[layer],
+                round(cycles[layer]), trace.waited[layer],
+                what.get("read_bytes", 0), what.get("written_bytes", 0),
+            )
             for layer, what in layers.items()
-        )
+        )  # fmt: skip
         timing = self._board.flash_timing
         wait_states = timing.wait_states if timing else None
         return Profile(rows, "modelled", self._stack_bytes(), self._board.clock_hz, wait_states)

@@ -10,8 +10,6 @@ from edgert.report.tables import Column, label, number, percent, text
 if TYPE_CHECKING:
     from edgert.drivers.session import LayerProfile, Profile
 
-BAR_CHARS = 20
-
 
 def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None = None) -> str:
     """Totals and the table of layers. board: where it ran, by default what the report was compiled for."""
@@ -19,27 +17,30 @@ def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None 
 
 
 def profile_table(profile: Profile) -> str:
-    """One row per layer; share and bar: of the cycles, or of the instructions without a model."""
+    """One row per layer; share: of the cycles, or of the instructions without a model.
+
+    waits: cycles for flash, part of the cycles. read: inputs, weights and tables, each once; both in bytes.
+    """
     columns = (
-        Column("#", True), Column("layer", max_width=36), Column("operator"), Column("kernel"),
-        Column("MAC", True), Column("instructions", True), Column("cycles", True), Column("per MAC", True),
-        Column("share", True), Column(""),
+        Column("#", True), Column("layer", max_width=20), Column("kernel", max_width=38),
+        Column("MAC", True), Column("instr", True), Column("/MAC", True), Column("cycles", True),
+        Column("waits", True), Column("read", True), Column("written", True), Column("share", True),
     )  # fmt: skip
-    costs = [cost(layer) for layer in profile.layers]
-    whole, most = sum(costs), max(costs, default=0)
-    return text(columns, [_row(i, layer, whole, most) for i, layer in enumerate(profile.layers)])
+    whole = sum(cost(layer) for layer in profile.layers)
+    return text(columns, [_row(i, layer, whole) for i, layer in enumerate(profile.layers)])
 
 
 def cost(layer: LayerProfile) -> int:
     return layer.cycles or layer.instructions or 0
 
 
-def _row(index: int, layer: LayerProfile, whole: int, most: int) -> tuple[str, ...]:
-    each = f"{cost(layer) / layer.macs:.2f}" if layer.macs else "-"
-    bar = "#" * round(BAR_CHARS * cost(layer) / most) if most else ""
+def _row(index: int, layer: LayerProfile, whole: int) -> tuple[str, ...]:
+    each = f"{layer.instructions / layer.macs:.2f}" if layer.macs and layer.instructions else "-"
     return (
-        str(index), label(layer.name), layer.op, layer.variant, number(layer.macs or None),
-        number(layer.instructions), number(layer.cycles), each, percent(cost(layer), whole), bar,
+        str(index), label(layer.name), f"{layer.op.removesuffix('_s8')} {layer.variant}",
+        number(layer.macs or None), number(layer.instructions), each, number(layer.cycles),
+        number(layer.wait_cycles), number(layer.read_bytes), number(layer.written_bytes),
+        percent(cost(layer), whole),
     )  # fmt: skip
 
 

@@ -52,6 +52,13 @@ def arena_words(report: Report) -> str:
     )
 
 
+def _tensor_words(report: Report) -> str:
+    """How far the arena is from its largest tensor, below which no kernel of a layer at a time can get."""
+    over, largest = report["arena_bytes"] - report["largest_tensor_bytes"], report["largest_tensor_bytes"]
+    linked = ", as linked to the byte" if report["linked_arena_bytes"] == report["arena_bytes"] else ""
+    return f"{over:,} more than its largest tensor of {largest:,} ({percent(over, largest)}){linked}"
+
+
 def _headline(report: Report, board: Board | None) -> str:
     if board is None:
         return f"{report['name']} for target {report['target']}: C only (compile for a board: does it fit?)"
@@ -64,7 +71,7 @@ def _ram(report: Report, board: Board | None) -> list[str]:
     lines = []
     if report["ram_bytes"] is not None and board is not None and board.ram_bytes:
         lines.append(f"  RAM    {_share(report['ram_bytes'], board.ram_bytes)}, stack not included")
-    return [*lines, f"  arena  {arena_words(report)}"]
+    return [*lines, f"  arena  {arena_words(report)}", f"         {_tensor_words(report)}"]
 
 
 def _flash(report: Report, board: Board | None) -> list[str]:
@@ -75,12 +82,16 @@ def _flash(report: Report, board: Board | None) -> list[str]:
 
 
 def _flash_parts(report: Report) -> list[str]:
-    """Weights are the model's; the rest of the constants are literals and geometry."""
-    parts = [f"weights and tables {report['weights_bytes']:,} bytes"]
-    sections = dict(report["flash_sections"])
-    if "constants" in sections:
-        sections["other constants"] = sections.pop("constants") - report["weights_bytes"]
-    return [*parts, *(f"{name} {size:,}" for name, size in sections.items() if size > 0)]
+    """What flash is spent on; for a target without a board, what is known without linking."""
+    if not report["flash_split"]:
+        return [f"weights and tables {report['weights_bytes']:,} bytes"]
+    names = {
+        "weights": "weights",
+        "tables": "tables",
+        "kernels": "kernel code",
+        "rest": "start-up and the rest",
+    }
+    return [f"{names[purpose]} {size:,}" for purpose, size in report["flash_split"].items()]
 
 
 def _share(used: int, capacity: int) -> str:
