@@ -34,7 +34,7 @@ from edgert.board import load_board
 from edgert.codegen.contracts import CONTRACTS
 from edgert.codegen.fixedpoint import quantize_multiplier
 from edgert.codegen.program import Array, Attr, Program, Quant, Step, Tensor
-from edgert.errors import BoardFaultError
+from edgert.errors import BoardFaultError, BoardTimeoutError
 from edgert.toolchain import compile_host
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,7 +197,7 @@ def _compare(
     attrs, board = program.steps[0].attrs, load_board(board_id)
     try:
         other = sweep_peer.run(layer, attrs, program.constants, x, peer, board, folder)
-    except BoardFaultError as error:
+    except (BoardFaultError, BoardTimeoutError) as error:
         return {"peer_fault": str(error)}
     return {
         "peer": {

@@ -21,6 +21,7 @@ from edgert.drivers.unicorn_board import open_session
 from edgert.target import load_target
 from edgert.toolchain import compile_firmware, zig_cc
 
+TIMEOUT_S = 20.0
 _PACKAGED = Path("backend", "cmsis_nn", "vendor")
 _FOLDERS = ("ConvolutionFunctions", "FullyConnectedFunctions", "NNSupportFunctions")
 # A hosted -O3, so that fixed-size copies become loads as in any ordinary build; memcpy by words, as newlib's.
@@ -175,8 +176,8 @@ def run(
         "layers": [{**step, "symbol": "peer_step_00"}],
     }
     with open_session(report, folder, board) as session:
-        (output,) = session.run(x)
-        cost = session.profile(x).layers[0]
+        (output,) = session.run(x, timeout_s=TIMEOUT_S)
+        cost = session.profile(x, timeout_s=TIMEOUT_S).layers[0]
     assert cost.instructions is not None and cost.cycles is not None
     return PeerRun(cost.instructions, cost.cycles, buffer_bytes(layer), output)
 

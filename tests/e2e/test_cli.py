@@ -123,7 +123,7 @@ def test_profile_adds_up(cli: Cli, dense: Path, tmp_path: Path) -> None:
     assert "http" not in page, "opens without a network"
     text = cli("profile", dense, "--board", BOARD).out
     assert "counted exactly" in text
-    assert "fully_connected_s8" in text
+    assert "fully_connected dsp(" in text
 
 
 @pytest.mark.parametrize(("command", "member"), [("boards", BOARD), ("targets", "cortex-m4")])
