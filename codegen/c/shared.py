@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from edgert.codegen.arena import Arena
 from edgert.codegen.c import literals
 from edgert.codegen.contracts import CONTRACTS
+from edgert.codegen.kernels import Variant
 from edgert.codegen.program import Program
 from edgert.codegen.select import BoundStep
 
 INLINED = {"balanced": 8, "size": 0}  # layers that have their kernel inlined although they could share it
 _FREE = frozenset({"fully_connected_s8"})  # never inlined: no slower alone, its inner loop knows no geometry
+_SLOWER = frozenset({("depthwise_conv2d_s8", "scalar")})  # by half when shared: only for "size"
 _OUTPUT_WORK = 8  # requantizing and storing an output costs about as much as so many MACs
 
 
@@ -56,6 +58,8 @@ def _sharing(program: Program, bound: Sequence[BoundStep], optimize: str) -> lis
     if optimize == "speed":
         return []
     able = [i for i, b in enumerate(bound) if _can_share(program, b)]
+    if optimize == "balanced":
+        able = [i for i in able if (bound[i].step.op, _variant(bound[i]).name) not in _SLOWER]
     costly = [i for i in able if bound[i].step.op not in _FREE]
     most_work = sorted(costly, key=lambda i: -_work(bound[i]))[: INLINED[optimize]]
     return [i for i in able if i not in most_work]
@@ -64,6 +68,11 @@ def _sharing(program: Program, bound: Sequence[BoundStep], optimize: str) -> lis
 def _can_share(program: Program, b: BoundStep) -> bool:
     in_arena = all(name in program.tensors for name in b.step.inputs)
     return b.variant is not None and bool(b.variant.varying) and in_arena
+
+
+def _variant(b: BoundStep) -> Variant:
+    assert b.variant is not None
+    return b.variant
 
 
 def _work(b: BoundStep) -> int:
@@ -78,8 +87,7 @@ def layer_fields(
     program: Program, b: BoundStep, arena: Arena, index: int, constants: Sequence[str]
 ) -> list[str]:
     """The initializers of a layer's struct; constants: the C names of its constants."""
-    variant = b.variant
-    assert variant is not None
+    variant = _variant(b)
     offsets = [arena.offset(name) for name in (*b.step.inputs, *b.step.outputs)]
     if variant.uses_scratch:
         offsets.append(arena.scratch_offset(index) if b.scratch_bytes else 0)
@@ -93,26 +101,23 @@ def layer_fields(
 
 def _places(b: BoundStep) -> list[str]:
     """What a layer's struct calls the places of its tensors and scratch, as offsets in the arena."""
-    assert b.variant is not None
-    scratch = ["scratch"] if b.variant.uses_scratch else []
+    scratch = ["scratch"] if _variant(b).uses_scratch else []
     return [*(f"x{n}" for n in range(len(b.step.inputs))), "y", *scratch]
 
 
 def _key(b: BoundStep) -> tuple[object, ...]:
-    assert b.variant is not None
-    return (b.variant.contract, b.variant.name, *_literal(b).items())
+    return (b.step.op, _variant(b).name, *_literal(b).items())
 
 
 def _literal(b: BoundStep) -> Mapping[str, int | float]:
     """Attrs and tunables that all layers of a shared kernel have in common."""
-    assert b.variant is not None
-    known = {a: b.step.attrs[a] for a in CONTRACTS[b.step.op].attrs} | dict(b.variant.arguments)
-    return {name: value for name, value in known.items() if name not in b.variant.varying}
+    variant = _variant(b)
+    known = {a: b.step.attrs[a] for a in CONTRACTS[b.step.op].attrs} | dict(variant.arguments)
+    return {name: value for name, value in known.items() if name not in variant.varying}
 
 
 def _kernel(b: BoundStep, name: str, layers: Sequence[int]) -> SharedKernel:
-    variant = b.variant
-    assert variant is not None
+    variant = _variant(b)
     symbol = f"{name}_shared_{layers[0]:02d}"
     fixed, places = _literal(b), _places(b)
 
