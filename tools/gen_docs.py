@@ -17,28 +17,29 @@ from typing import Any
 from edgert import errors
 from edgert.board import list_boards, load_board
 from edgert.codegen.contracts import CONTRACTS, Contract
-from edgert.codegen.kernels import VARIANTS, Variant
+from edgert.codegen.kernels import VARIANTS
 from edgert.report.tables import Column, markdown, number
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md")
 MEASURED = ROOT / "docs" / "measured.json"
-MEASURED_BOARDS = ("cortex-m4-emulated", "cortex-m7-emulated", "cortex-m0plus-emulated", "rv32imc-emulated")
+MEASURED_BOARDS = tuple(
+    f"{core}-emulated"
+    for core in ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "rv32imc")
+)
+SHORT = (
+    "cortex-m4-emulated",
+    "cortex-m7-emulated",
+    "cortex-m0plus-emulated",
+    "rv32imc-emulated",
+)  # in the README
+LEVELS = ("speed", "balanced", "size")
 DTYPE_WORDS = {"s8": "int8", "f32": "float32"}
 MODEL_WORDS = {
     "kws_int8.tflite": "keyword spotting (DS-CNN)",
     "ic_resnet8_int8.tflite": "image classification (ResNet-8)",
     "vww_int8.tflite": "visual wake words (MobileNetV1 0.25)",
     "ad01_int8.tflite": "anomaly detection (autoencoder)",
-}
-
-# TensorFlow Lite Micro with CMSIS-NN of July 2026 on an emulated Cortex-M4, measured by this project's
-# maintainers with the same counter: (arena bytes, instructions per inference).
-TFLITE_MICRO = {
-    "kws_int8.tflite": (22_820, 7_697_841),
-    "ic_resnet8_int8.tflite": (54_996, 29_866_215),
-    "vww_int8.tflite": (100_708, 24_103_037),
-    "ad01_int8.tflite": (2_580, 583_184),
 }
 
 
@@ -48,19 +49,31 @@ def dtype_words(contract: Contract) -> str:
     return " to ".join(found) or "any of 1, 2 or 4 bytes"
 
 
-def variant_words(variant: Variant) -> str:
-    needs = ", ".join(sorted(variant.requires))
-    return f"`{variant.name}` ({needs})" if needs else f"`{variant.name}`"
+def variant_words(contract: str) -> str:
+    """'`dsp` (arm-dsp; pixels, parts), `ref`': what a kernel needs, and its tunables."""
+    words: dict[str, str] = {}
+    for v in VARIANTS:
+        if v.contract == contract:
+            tunables = ", ".join(name for name, _ in v.arguments)
+            notes = "; ".join(part for part in (_needs(contract, v.name), tunables) if part)
+            words.setdefault(v.name, f"`{v.name}` ({notes})" if notes else f"`{v.name}`")
+    return ", ".join(words.values()) or "none"
+
+
+def _needs(contract: str, name: str) -> str:
+    """The features that every variant of this name needs."""
+    needs = [v.requires for v in VARIANTS if (v.contract, v.name) == (contract, name)]
+    return ", ".join(sorted(frozenset.intersection(*needs)))
 
 
 def kernels() -> str:
     """The operator x dtype x variant matrix, from codegen.contracts and codegen.kernels.VARIANTS."""
-    columns = (Column("contract"), Column("dtype"), Column("kernels, most preferred first (what they need)"))
+    columns = (Column("contract"), Column("dtype"), Column("kernels, most preferred first (needs; tunables)"))
     rows = [
         (
             f"`{contract.name}`",
             dtype_words(contract),
-            ", ".join(variant_words(v) for v in VARIANTS if v.contract == contract.name) or "none",
+            variant_words(contract.name),
         )
         for contract in CONTRACTS.values()
     ]
@@ -109,23 +122,44 @@ def _kib(nbytes: int | None) -> str:
 
 
 def measured() -> str:
-    """One row per model: sizes on the first board, time on every board. From docs/measured.json."""
-    suites = _suites()
-    first = MEASURED_BOARDS[0]
+    """One row per model: sizes and work on the first board, time on several. From docs/measured.json."""
+    suites = {board: _suites()[board] for board in SHORT}
+    first = SHORT[0]
     columns = [
-        Column("model"), Column("MAC", True), Column("arena bytes (TFLM)", True), Column("flash bytes", True),
-        Column(f"instructions, {_core(first)} (TFLM)", True),
+        Column("model"), Column("arena bytes (TFLM)", True), Column("flash bytes", True),
+        Column(f"instructions, {_core(first)} (TFLM)", True), Column("cycles per nominal MAC", True),
+        Column("best closed stack", True),
         *(Column(f"ms, {_core(b)} at {suites[b]['clock_hz'] / 1e6:g} MHz", True) for b in suites),
     ]  # fmt: skip
     rows = [
         (
-            MODEL_WORDS[row["model"]], number(row["macs"]),
-            f"{number(row['arena_bytes'])} ({number(TFLITE_MICRO[row['model']][0])})",
+            MODEL_WORDS[row["model"]],
+            f"{number(row['arena_bytes'])} ({number(row['peer']['arena_bytes'])})",
             number(row["flash_bytes"]),
-            f"{number(row['instructions'])} ({number(TFLITE_MICRO[row['model']][1])})",
+            f"{number(row['instructions'])} ({number(row['peer']['instructions'])})",
+            number(row["peer"]["cycles_per_nominal_mac_modelled"], 2),
+            number(row["peer"]["best_closed_stack_measured"], 2),
             *(number(suite["models"][i]["milliseconds"], 1) for suite in suites.values()),
         )
         for i, row in enumerate(suites[first]["models"])
+    ]  # fmt: skip
+    return markdown(columns, rows)
+
+
+def levels() -> str:
+    """What each level of --optimize costs on the first board."""
+    columns = (
+        Column("model"), Column("--optimize"), Column("instructions", True), Column("flash bytes", True),
+        Column("weights", True), Column("tables", True), Column("kernel code", True), Column("rest", True),
+    )  # fmt: skip
+    found = json.loads(MEASURED.read_text(encoding="utf-8"))["levels"]
+    rows = [
+        (
+            f"`{row['model']}`", level, number(row["instructions"]), number(row["flash_bytes"]),
+            *(number(row["flash_split"][k]) for k in ("weights", "tables", "kernels", "rest")),
+        )
+        for i in range(4)
+        for level, row in ((level, found[level][i]) for level in LEVELS)
     ]  # fmt: skip
     return markdown(columns, rows)
 
@@ -134,7 +168,8 @@ def measured_all() -> str:
     """Every figure of every model on every board."""
     columns = (
         Column("model"), Column("board"), Column("MAC", True), Column("instructions", True),
-        Column("cycles (modelled)", True), Column("ms", True), Column("arena bytes", True),
+        Column("of TFLM's", True), Column("cycles (modelled)", True), Column("waits", True),
+        Column("ms", True), Column("arena bytes", True),
         Column("stack bytes", True), Column("flash bytes", True),
     )  # fmt: skip
     suites = _suites()
@@ -154,7 +189,8 @@ def _measured_row(suite: dict[str, Any], index: int) -> tuple[str, ...]:
     row = suite["models"][index]
     return (
         f"`{row['model']}`", f"`{suite['board']}`", number(row["macs"]), number(row["instructions"]),
-        number(row["cycles"]), number(row["milliseconds"], 1), number(row["arena_bytes"]),
+        number((row["peer"] or {}).get("instructions_ratio"), 3), number(row["cycles"]),
+        number(row["wait_cycles"]), number(row["milliseconds"], 1), number(row["arena_bytes"]),
         number(row["stack_bytes"]), number(row["flash_bytes"]),
     )  # fmt: skip
 
@@ -165,6 +201,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "boards": boards,
     "measured": measured,
     "measured-all": measured_all,
+    "levels": levels,
 }
 
 
@@ -189,10 +226,14 @@ def measure(models: Path) -> None:
     from edgert.cli.bench import SUITES
     from edgert.cli.bench import measure as measure_one
 
-    document: dict[str, Any] = {"boards": {}}
+    suite = SUITES["mlperf-tiny"]
+    document: dict[str, Any] = {"boards": {}, "levels": {}}
+    first = load_board(MEASURED_BOARDS[0])
+    for level in LEVELS:
+        document["levels"][level] = [measure_one(task, models / file, first, level) for task, file in suite]
     for name in MEASURED_BOARDS:
         board = load_board(name)
-        rows = [measure_one(task, models / file, board) for task, file in SUITES["mlperf-tiny"]]
+        rows = [measure_one(task, models / file, board) for task, file in suite]
         document["boards"][name] = {"board": name, "clock_hz": board.clock_hz, "models": rows}
     MEASURED.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
