@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgert.codegen.contracts import check_step
@@ -71,6 +71,35 @@ def choices(program: Program, step: Step, features: frozenset[str]) -> tuple[str
         return ()
     labels = [v.label for v in candidates(step, _plain(program, step), features)]
     return tuple(label for label in labels if label != "ref" or len(labels) == 1)
+
+
+def fewest_kernels(program: Program, features: frozenset[str]) -> dict[str, str]:
+    """Step name -> label, so that the Steps of a contract need one copy of its code, if one can serve them.
+
+    Tunables that may differ between layers that share a copy (Variant.varying) are left alone.
+    """
+    fitting = {
+        step.name: candidates(step, _plain(program, step), features)
+        for step in program.steps
+        if step.op != "tir"
+    }
+    labels: dict[str, str] = {}
+    for op in {step.op for step in program.steps if step.op != "tir"}:
+        steps = [step.name for step in program.steps if step.op == op]
+        common = set.intersection(*({_copy(v) for v in fitting[name]} for name in steps))
+        first = next((v for v in fitting[steps[0]] if _copy(v) in common and v.varying), None)
+        if first is not None:
+            labels |= {name: _like(first, fitting[name]).label for name in steps}
+    return labels
+
+
+def _copy(v: Variant) -> tuple[object, ...]:
+    """What tells one copy of a shared kernel from another."""
+    return (v.name, *(argument for argument in v.arguments if argument[0] not in v.varying))
+
+
+def _like(wanted: Variant, fitting: Sequence[Variant]) -> Variant:
+    return next(v for v in fitting if _copy(v) == _copy(wanted))
 
 
 def alternatives(program: Program, b: BoundStep, features: frozenset[str]) -> Iterator[BoundStep]:

@@ -181,13 +181,14 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
     from edgert.codegen.bounds import tell_bounds
     from edgert.codegen.prune import prune
     from edgert.codegen.relieve import relieve
-    from edgert.codegen.select import bind
+    from edgert.codegen.select import bind, fewest_kernels
 
     program, removals = prune(program)
     program, idle = tell_bounds(program)
     features = request.target.features
     labels = choices(tuned, request.place, {step.name: step for step in program.steps}) if tuned else {}
-    bound, arena = relieve(program, bind(program, features, labels), features)
+    wanted = fewest_kernels(program, features) if request.optimize == "size" else labels
+    bound, arena = relieve(program, bind(program, features, wanted), features)
     _check_ram(request, bound, arena)
     proven = {
         "removed_channels": [asdict(removal) for removal in removals],

@@ -55,7 +55,7 @@ def emit(
     optimize: "speed" inlines a kernel into every layer; "balanced" and "size": see codegen/c/shared.py.
     """
     pool = ConstantPool(name)
-    shared = shared_kernels(program, bound, name, optimize)
+    shared = shared_kernels(program, bound, arena, name, optimize)
     kernels = {kernel.symbol: kernel.text for kernel in shared.values()}
     steps = [_step(program, b, arena, name, i, pool, shared.get(i)) for i, b in enumerate(bound)]
     steps = [*kernels.values(), *steps]

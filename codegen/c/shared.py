@@ -38,7 +38,7 @@ class SharedKernel:
 
 
 def shared_kernels(
-    program: Program, bound: Sequence[BoundStep], name: str, optimize: str
+    program: Program, bound: Sequence[BoundStep], arena: Arena, name: str, optimize: str
 ) -> dict[int, SharedKernel]:
     """Layer -> the kernel that it shares with others. optimize: "speed" (nothing), "balanced" or "size".
 
@@ -50,7 +50,8 @@ def shared_kernels(
     shared: dict[int, SharedKernel] = {}
     for layers in groups.values():
         if len(layers) > 1 or bound[layers[0]].step.op in _FREE:
-            shared |= dict.fromkeys(layers, _kernel(bound[layers[0]], name, layers))
+            small = all(_fits_16_bits(program, bound[i], arena, i) for i in layers)
+            shared |= dict.fromkeys(layers, _kernel(bound[layers[0]], name, layers, small))
     return shared
 
 
@@ -87,16 +88,28 @@ def layer_fields(
     program: Program, b: BoundStep, arena: Arena, index: int, constants: Sequence[str]
 ) -> list[str]:
     """The initializers of a layer's struct; constants: the C names of its constants."""
-    variant = _variant(b)
-    offsets = [arena.offset(name) for name in (*b.step.inputs, *b.step.outputs)]
-    if variant.uses_scratch:
-        offsets.append(arena.scratch_offset(index) if b.scratch_bytes else 0)
-    fields = dict(zip(_places(b), map(str, offsets), strict=True)) | dict(
-        zip(b.constants, constants, strict=True)
-    )
-    known = {**b.step.attrs, **dict(variant.arguments)}
-    fields |= {attr: literals.scalar(known[attr], "int32") for attr in variant.varying}
+    fields = {name: str(offset) for name, offset in _offsets(program, b, arena, index).items()}
+    fields |= dict(zip(b.constants, constants, strict=True))
+    fields |= {name: literals.scalar(value, "int32") for name, value in _varying(b).items()}
     return [f".{name} = {value}" for name, value in fields.items()]
+
+
+def _offsets(program: Program, b: BoundStep, arena: Arena, index: int) -> dict[str, int]:
+    """Where in the arena a layer finds its tensors and its scratch."""
+    found = [arena.offset(name) for name in (*b.step.inputs, *b.step.outputs)]
+    if _variant(b).uses_scratch:
+        found.append(arena.scratch_offset(index) if b.scratch_bytes else 0)
+    return dict(zip(_places(b), found, strict=True))
+
+
+def _varying(b: BoundStep) -> dict[str, int | float]:
+    known = {**b.step.attrs, **dict(_variant(b).arguments)}
+    return {name: known[name] for name in _variant(b).varying}
+
+
+def _fits_16_bits(program: Program, b: BoundStep, arena: Arena, index: int) -> bool:
+    offsets, varying = _offsets(program, b, arena, index).values(), _varying(b).values()
+    return max(offsets) < 2**16 and all(-(2**15) <= value < 2**15 for value in varying)
 
 
 def _places(b: BoundStep) -> list[str]:
@@ -116,7 +129,8 @@ def _literal(b: BoundStep) -> Mapping[str, int | float]:
     return {name: value for name, value in known.items() if name not in variant.varying}
 
 
-def _kernel(b: BoundStep, name: str, layers: Sequence[int]) -> SharedKernel:
+def _kernel(b: BoundStep, name: str, layers: Sequence[int], small: bool) -> SharedKernel:
+    bits = 16 if small else 32
     variant = _variant(b)
     symbol = f"{name}_shared_{layers[0]:02d}"
     fixed, places = _literal(b), _places(b)
@@ -133,9 +147,9 @@ def _kernel(b: BoundStep, name: str, layers: Sequence[int]) -> SharedKernel:
     lines = [
         f"/* {b.step.op} ({variant.name}) of layers {', '.join(f'{i:02d}' for i in layers)} */",
         "typedef struct {",
-        *literals.wrapped("    uint32_t ", places, ";"),
         *literals.wrapped("    const void ", [f"*{role}" for role in b.constants], ";"),
-        *literals.wrapped("    int32_t ", variant.varying, ";"),
+        *literals.wrapped(f"    uint{bits}_t ", places, ";"),
+        *literals.wrapped(f"    int{bits}_t ", variant.varying, ";"),
         f"}} {symbol}_t;",
         "",
         f"ERT_STEP void {symbol}(uint8_t *arena, const {symbol}_t *at)",

@@ -143,7 +143,7 @@ def _scalar(pixels: int) -> Variant:
 
 
 VARIANTS = (
-    *(_dsp(band) for band in (0, 2, 1, 4)),
+    *(_dsp(band) for band in (0, 4, 2, 1)),
     _scalar(4),
     _scalar(2),
     Variant(

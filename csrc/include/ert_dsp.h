@@ -14,15 +14,6 @@
 #define ERT_DSP_ASM 1
 #endif
 
-/* How often they are unrolled: `text` so many times. */
-#if defined(__OPTIMIZE_SIZE__)
-enum { ERT_DSP_UNROLL = 2 };
-#define ERT_DSP_UNROLLED(text) text text
-#else
-enum { ERT_DSP_UNROLL = 8 };
-#define ERT_DSP_UNROLLED(text) text text text text text text text text
-#endif
-
 ERT_INLINE int32_t ert_low(uint32_t lanes)
 {
     return (int16_t)(uint16_t)(lanes & 0xFFFFu);

@@ -80,12 +80,17 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, const u
                      : ERT_PAIRED_OPERANDS \
                      : \
                      : "cc", "memory")
-/* Some at a time until x is the first end, which comes in x0, then one at a time until it is the second, in x1. */
+#if defined(__OPTIMIZE_SIZE__)
+#define ERT_PAIRED_STEPS(taps) \
+    x0 = x + words * pixels; \
+    ERT_PAIRED_LOOP(taps, "");
+#else
+/* Eight at a time until x is the first end, which comes in x0, then one at a time until it is the second, in x1. */
 #define ERT_PAIRED_LOOPS(taps) \
     __asm__ volatile("push {%[x0], %[x1]}\n\t" \
                      "cmp %[x], %[x0]\n\t" \
                      "beq 2f\n" \
-                     "1:\n\t" ERT_DSP_UNROLLED(taps) "ldr %[x0], [sp]\n\t" \
+                     "1:\n\t" ERT_PAIRED_TIMES_4(taps) ERT_PAIRED_TIMES_4(taps) "ldr %[x0], [sp]\n\t" \
                      "cmp %[x], %[x0]\n\t" \
                      "bne 1b\n" \
                      "2:\n\t" \
@@ -116,9 +121,11 @@ ERT_INLINE void ert_paired_accumulate(ert_paired_t *s, uint32_t weights, const u
             ERT_PAIRED_LOOP(ERT_PAIRED_TIMES_4(taps), taps taps taps); \
         } \
     } else { \
+        x0 = x + (words & ~7) * pixels; \
         x1 = x + words * pixels; \
         ERT_PAIRED_LOOPS(taps); \
     }
+#endif
 #endif
 
 /* Dot products of four sums, s: two pairs with two pixels (pixels = 2; pair by pair), or one pair with four.
@@ -133,7 +140,7 @@ ERT_INLINE const uint32_t *ert_paired_dot(
     register int32_t r1 __asm__("r4") = s[1].raw, l1 __asm__("r5") = s[1].low;
     register int32_t r2 __asm__("r6") = s[2].raw, l2 __asm__("r7") = s[2].low;
     register int32_t r3 __asm__("r8") = s[3].raw, l3 __asm__("r9") = s[3].low;
-    register const uint32_t *x0 __asm__("r10") = x + words / ERT_DSP_UNROLL * ERT_DSP_UNROLL * pixels;
+    register const uint32_t *x0 __asm__("r10") = x + words * pixels;
     register const uint32_t *x1 __asm__("r11") = x0;
     register uint32_t wa __asm__("r12"), wb __asm__("lr");
     if (pixels == 4) {

@@ -35,26 +35,26 @@ ERT_INLINE uint32_t *ert_conv2d_s8__dsp_widen(uint32_t *to, const int8_t *from, 
 }
 
 /* The line that a window has of row `row`, columns from q, with x_zero where it hangs over the border: in place, or
- * put together in `line`. */
+ * put together in `line`; dilated, tap by tap. */
 ERT_INLINE const int8_t *ert_conv2d_s8__dsp_line(
     uint8_t *line, const int8_t *x, int32_t row, int32_t q, const ert_conv2d_s8_t *g)
 {
-    const uint8_t *const from = (const uint8_t *)x + row * g->in_w * g->in_c;
+    const int32_t run = g->dilation_w == 1 ? g->kernel_w : 1, inside = row >= 0 && row < g->in_h;
     uint8_t *to = line;
-    if (row < 0 || row >= g->in_h) {
-        ert_fill_bytes(to, g->kernel_w * g->in_c, g->x_zero);
-    } else if (g->dilation_w == 1) {
-        const int32_t first = ert_clamp(-q, 0, g->kernel_w), last = ert_clamp(g->in_w - q, 0, g->kernel_w);
-        if (first == 0 && last == g->kernel_w) {
-            return (const int8_t *)from + q * g->in_c;
+    for (int32_t v = 0; v < g->kernel_w; v += run, q += g->dilation_w) {
+        const int32_t first = inside ? ert_clamp(-q, 0, run) : run;
+        const int32_t last = inside ? ert_clamp(g->in_w - q, first, run) : run;
+        const int32_t at = (row * g->in_w + q) * g->in_c;
+        if (last - first == g->kernel_w) {
+            return x + at;
         }
-        to = ert_fill_bytes(to, first * g->in_c, g->x_zero);
-        to = ert_copy_bytes(to, from + (q + first) * g->in_c, (last - first) * g->in_c);
-        ert_fill_bytes(to, (g->kernel_w - last) * g->in_c, g->x_zero);
-    } else {
-        for (int32_t v = 0; v < g->kernel_w; v++, q += g->dilation_w) {
-            to = q < 0 || q >= g->in_w ? ert_fill_bytes(to, g->in_c, g->x_zero)
-                                       : ert_copy_bytes(to, from + q * g->in_c, g->in_c);
+        for (int32_t part = 0; part < 3; part++) { /* border, input, border */
+            if (part == 1) {
+                const int32_t from = last > first ? at + first * g->in_c : 0;
+                to = ert_copy_bytes(to, (const uint8_t *)x + from, (last - first) * g->in_c);
+            } else {
+                to = ert_fill_bytes(to, (part == 0 ? first : run - last) * g->in_c, g->x_zero);
+            }
         }
     }
     return (const int8_t *)line;
