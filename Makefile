@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | docs: each sets itself up in .venv first. Needs Python 3.11 or later
+# make demo | test | lint | bench | sweep | docs: each sets itself up in .venv first. Needs Python 3.11 or later
 # and a package index, nothing else: the C compiler (zig) and the emulator (Unicorn) are Python packages.
 #   PYTHON=python3.12   which interpreter    MODELS=DIR BOARD=ID   what `make bench` measures
 
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 MODELS ?= $(or $(EDGERT_SHARED),../shared)/models
 BOARD ?= cortex-m4-emulated
 
-.PHONY: help demo test lint format typecheck bench docs dist clean
+.PHONY: help demo test lint format typecheck bench sweep docs dist clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    lint, type check and all tests"
 	@echo "make lint    ruff and mypy --strict only"
 	@echo "make bench   MLPerf Tiny on BOARD=$(BOARD), models from MODELS=$(MODELS)"
+	@echo "make sweep   275 layers of other networks, beside CMSIS-NN where bakenn is installed"
 	@echo "make docs    regenerate the generated tables in README.md and docs/"
 	@echo "make clean   remove .venv and everything built"
 
@@ -42,6 +43,9 @@ format: $(VENV)/.test-ready
 
 bench: $(RUN_READY)
 	$(BIN)/edgert bench mlperf-tiny --models $(MODELS) --board $(BOARD)
+
+sweep: $(VENV)/.test-ready
+	$(BIN)/python tools/sweep.py --write
 
 docs: $(VENV)/.test-ready
 	$(BIN)/python tools/gen_docs.py

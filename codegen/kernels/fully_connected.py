@@ -32,12 +32,16 @@ def dsp_pack(step: Step, constants: Constants, uniform: int) -> dict[str, Array]
     }
 
 
+def _one(constants: Constants, *roles: str) -> bool:
+    """Whether all channels have the same."""
+    return all(bool((constants[role] == constants[role][0]).all()) for role in roles)
+
+
 def _dsp(uniform: int) -> Variant:
     """uniform: all channels have the same multiplier, which is then stored once."""
 
     def supports(step: Step, constants: Constants) -> bool:
-        alike = bool((constants["multiplier"] == constants["multiplier"][0]).all())
-        return (alike or not uniform) and dsp_supports(step, constants)
+        return (not uniform or _one(constants, "multiplier")) and dsp_supports(step, constants)
 
     return Variant(
         "fully_connected_s8",
@@ -51,35 +55,40 @@ def _dsp(uniform: int) -> Variant:
     )
 
 
-def scalar_supports(step: Step, constants: Constants) -> bool:
-    return channel.requantizable(step, constants, channel.by_channel(constants))
-
-
-def scalar_pack(step: Step, constants: Constants, outputs: int) -> dict[str, Array]:
+def scalar_pack(step: Step, constants: Constants, outputs: int, uniform: int) -> dict[str, Array]:
     weights = channel.by_channel(constants)
+    requant = channel.channel_words(step, constants, weights)
     return {
         "weights": scalar.tiles(weights, outputs),
-        "requant": channel.channel_words(step, constants, weights),
+        "requant": np.append(requant[0, 1], requant[:, 0]) if uniform else requant,
     }
 
 
-def _scalar(outputs: int, requires: frozenset[str] = frozenset()) -> Variant:
+def _scalar(outputs: int, uniform: int, requires: frozenset[str] = frozenset()) -> Variant:
+    """uniform: all channels have the same multiplier and shift, which are then taken apart once."""
+
+    def supports(step: Step, constants: Constants) -> bool:
+        fits = channel.requantizable(step, constants, channel.by_channel(constants))
+        return fits and (not uniform or _one(constants, "multiplier", "shift"))
+
     return Variant(
         "fully_connected_s8",
         "scalar",
         "kernels/fully_connected/fully_connected_s8__scalar.h",
         requires=requires,
-        supports=scalar_supports,
-        pack=partial(scalar_pack, outputs=outputs),
+        supports=supports,
+        pack=partial(scalar_pack, outputs=outputs, uniform=uniform),
         varying=_VARYING,
-        arguments=(("outputs", outputs),),
+        arguments=(("outputs", outputs), ("uniform", uniform)),
     )
 
 
 VARIANTS = (
     _dsp(1),
     _dsp(0),
-    _scalar(8, frozenset({"rv32m"})),
-    _scalar(4),
+    _scalar(8, 1, frozenset({"rv32m"})),
+    _scalar(8, 0, frozenset({"rv32m"})),
+    _scalar(4, 1),
+    _scalar(4, 0),
     Variant("fully_connected_s8", "ref", "kernels/fully_connected/fully_connected_s8.h"),
 )

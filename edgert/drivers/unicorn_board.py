@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import unicorn
 from unicorn import arm_const, riscv_const
 
@@ -36,6 +37,7 @@ _SYSTEM_CONTROL_SPACE = 0xE000E000  # Armv7-M ARM, B3.2: registers that start-up
 _PAINT = 0xA5
 _GUARD = bytes([_PAINT]) * 32  # at the end of the stack: gone if the stack went past it
 _START_TIMEOUT_S = 10.0
+_EPSR_IT = 0x0600_FC00  # Armv7-M ARM, B1.4.2
 _ARM_CPUS = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
@@ -67,7 +69,8 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Sessi
 class _Trace:
     """What the hooks saw. Key of blocks: (layer, address, size).
 
-    taken: layer -> taken branches; waited: layer -> cycles that reads of flash waited.
+    taken: layer -> taken branches; waited: layer -> cycles that reads of flash waited. conditional: whether
+    the block that runs has an IT instruction.
     """
 
     blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class _Trace:
     waited: Counter[int] = field(default_factory=Counter)
     layer: int = -1
     expected: int = 0
+    conditional: bool = False
 
 
 class UnicornSession(Session):
@@ -88,6 +92,7 @@ class UnicornSession(Session):
         self._regs = _ARM if self._arm else _RISCV
         self._thumb = 1 if self._arm else 0
         self._bad_access = ""
+        self._with_it: dict[tuple[int, int], bool] = {}
         self._arena = elf.symbols["ert_arena"]
         self._wait = elf.symbols["ert_wait"] & ~1
         self._stack_limit = elf.symbols["ert_stack_limit"]
@@ -175,12 +180,24 @@ class UnicornSession(Session):
             )
         self._uc.ctl_flush_tb()  # code translated before the hooks were there does not call them
         try:
-            self._run(inputs, timeout_s)
+            watched = self._run(inputs, timeout_s)
         finally:
             for hook in hooks:
                 self._uc.hook_del(hook)
             self._uc.ctl_flush_tb()
-        return self._summary(trace)
+        profile = self._summary(trace)
+        self._check_same(watched, self._run(inputs, timeout_s))
+        return profile
+
+    def _check_same(self, watched: Sequence[Array], free: Sequence[Array]) -> None:
+        """That watching the run did not change it: or else its counts are of another."""
+        if any(not np.array_equal(a, b) for a, b in zip(watched, free, strict=True)):
+            raise BoardFaultError(
+                "the outputs of the profiled run are not those of a plain run",
+                where=self._board.id,
+                rule="a profile counts the run that users get",
+                hint="report this with the model: the emulator's hooks changed what the code did",
+            )
 
     def _flash(self) -> Flash | None:
         """The flash to simulate, its caches empty; None where no read of it waits."""
@@ -201,10 +218,21 @@ class UnicornSession(Session):
             key = (trace.layer, address, size)
             trace.blocks[key] = trace.blocks.get(key, 0) + 1
             trace.expected = address + size
+            trace.conditional = self._conditional(address, size)
             if flash and (waits := flash.fetch(address, size)):
                 trace.waited[trace.layer] += waits
 
         return on_block
+
+    def _conditional(self, address: int, size: int) -> bool:
+        """Whether a block of code has an IT instruction (Armv7-M ARM, A7.7.37)."""
+        if not self._arm:
+            return False
+        known = self._with_it.get((address, size))
+        if known is None:
+            known = _has_it(bytes(self._uc.mem_read(address, size)))
+            self._with_it[address, size] = known
+        return known
 
     def _function(self, name: str) -> tuple[int, int]:
         start = self._elf.symbols[name] & ~1
@@ -284,11 +312,32 @@ class UnicornSession(Session):
 
 
 def _read_hook(trace: _Trace, flash: Flash) -> Callable[..., None]:
-    def on_read(_uc: object, _access: int, address: int, size: int, _value: int, _data: object) -> None:
+    """Counts waits.
+
+    In an IT block, Unicorn 2.1.4 writes the block's state to the core before it calls the hook, and leaves it
+    there: the next block of code would start in the middle of an IT block that is over. So it is cleared.
+    """
+
+    def on_read(uc: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: object) -> None:
         if waits := flash.read(address, size):
             trace.waited[trace.layer] += waits
+        if trace.conditional:
+            state = uc.reg_read(arm_const.UC_ARM_REG_EPSR)
+            if state & _EPSR_IT:
+                uc.reg_write(arm_const.UC_ARM_REG_EPSR, state & ~_EPSR_IT)
 
     return on_read
+
+
+def _has_it(code: bytes) -> bool:
+    """Thumb code with an IT instruction: 0xBF followed by a mask that is not zero."""
+    at = 0
+    while at < len(code):
+        half = int.from_bytes(code[at : at + 2], "little")
+        if half >> 8 == 0xBF and half & 0xF:
+            return True
+        at += 4 if half >> 11 >= 0b11101 else 2
+    return False
 
 
 def _core(target: Target) -> unicorn.Uc:
