@@ -25,7 +25,15 @@ DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md", "docs/measured.
 MEASURED = ROOT / "docs" / "measured.json"
 MEASURED_BOARDS = tuple(
     f"{core}-emulated"
-    for core in ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "rv32imc")
+    for core in (
+        "cortex-m4",
+        "cortex-m4-one-bank",
+        "cortex-m7",
+        "cortex-m33",
+        "cortex-m3",
+        "cortex-m0plus",
+        "rv32imc",
+    )
 )
 SHORT = (
     "cortex-m4-emulated",

@@ -55,7 +55,8 @@ PEERS: Mapping[str, Peer] = {
     "vww_int8.tflite": Peer(7_489_664, {"cortex-m4": 24_103_037, "rv32imc": 105_984_502}, 100_708, 1.42),
     "ad01_int8.tflite": Peer(264_192, {"cortex-m4": 583_184, "rv32imc": 2_499_266}, 2_580, 1.84),
 }
-MEASURED_BOARD = "cortex-m4-emulated"  # with the clock and the wait states of the board that PEERS names
+# With the clock and the wait states of the board that PEERS names; how its flash was set is not published.
+MEASURED_BOARDS = ("cortex-m4-emulated", "cortex-m4-one-bank-emulated")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +130,7 @@ def _against(peer: Peer | None, board: Board, artifact: Artifact, profile: Profi
         "instructions": peer.instructions[board.target],
         "instructions_ratio": instructions / peer.instructions[board.target],
     }
-    if board.id == MEASURED_BOARD:
+    if board.id in MEASURED_BOARDS:
         found |= {
             "arena_bytes": peer.arena_bytes,
             "arena_ratio": artifact.arena_bytes / peer.arena_bytes,
