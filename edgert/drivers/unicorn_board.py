@@ -70,7 +70,7 @@ class _Trace:
     """What the hooks saw. Key of blocks: (layer, address, size).
 
     taken: layer -> taken branches; waited: layer -> cycles that reads of flash waited. conditional: whether
-    the block that runs has an IT instruction.
+    some of the block that runs may be in an IT block.
     """
 
     blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
@@ -212,13 +212,15 @@ class UnicornSession(Session):
         invoke = self._function(f"{self.report['name']}_invoke")
 
         def on_block(_uc: object, address: int, size: int, _data: object) -> None:
-            if address != trace.expected:
+            follows = address == trace.expected
+            if not follows:
                 trace.taken[trace.layer] += 1
             trace.layer = entries.get(address, -1 if invoke[0] <= address < invoke[1] else trace.layer)
             key = (trace.layer, address, size)
             trace.blocks[key] = trace.blocks.get(key, 0) + 1
             trace.expected = address + size
-            trace.conditional = self._conditional(address, size)
+            # an IT block that crosses a page is translated in two: the second has no IT instruction
+            trace.conditional = self._conditional(address, size) or (follows and trace.conditional)
             if flash and (waits := flash.fetch(address, size)):
                 trace.waited[trace.layer] += waits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -214,16 +215,39 @@ def test_a_profile_of_a_run_that_differs_is_refused(bench: Bench) -> None:
         session.profile(X)
 
 
-def test_flash_is_read_in_an_it_block(bench: Bench) -> None:
+IT_READS = """
+    .pushsection .text.reads, "ax", %progbits
+    .p2align 12
+    .space 4096 - {before_page_end}
+    .thumb_func
+    .globl reads
+    .type reads, %function
+reads:
+    cmp r0, r0
+    itttt eq
+    ldreq r3, [r0]
+    ldreq r3, [r0]
+    ldreq r3, [r0]
+    ldreq r3, [r0]
+    cmp r0, #255
+    b 1f
+1:  movs r0, #5
+    bx lr
+    .popsection
+"""
+
+
+@pytest.mark.parametrize("before_page_end", [64, 4, 6, 8, 10])
+def test_flash_is_read_in_an_it_block(bench: Bench, before_page_end: int) -> None:
     """Unicorn leaves the state of an IT block behind when a hook is called for a read within it: the block
-    of code that follows then ran as if it were conditional. Here that would leave 0 in every output."""
-    body = """    int32_t got = 0;
-    __asm__ volatile("cmp %1, %1\\n\\tittt eq\\n\\tldreq r3, [%2]\\n\\tldreq r3, [%2]\\n\\t"
-                     "ldreq r3, [%2]\\n\\t"
-                     "cmp %1, #255\\n\\tb 1f\\n\\t1: movs %0, #5"
-                     : "=&l"(got) : "l"(arena), "l"(table) : "r3", "cc");
+    of code that follows then ran as if it were conditional. Here that would skip the last movs. Nor does it
+    matter where the IT block is translated in two, as it is at the end of a page.
+    """
+    code = json.dumps(IT_READS.format(before_page_end=before_page_end))
+    extra = f"#include <stdint.h>\n__asm__({code});\nint32_t reads(const void *from);\n"
+    body = """    int32_t got = reads(table);
     for (int32_t i = 0; i < 16; i++) { arena[64 + i] = (uint8_t)got; }"""
-    with bench.open(M4, body) as session:
+    with bench.open(M4, body, extra) as session:
         assert session.run(X)[0].tolist() == [5] * 16
         profile = session.profile(X)
     assert profile.wait_cycles > 0
