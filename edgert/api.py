@@ -138,6 +138,11 @@ class _Request:
         return cls(data, file, _c_name(name or Path(file).stem), described, cpu, optimize)
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the model."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
     def place(self) -> Place:
         return Place(self.board.id if self.board else f"target {self.target.id}", self.optimize)
 
@@ -186,7 +191,11 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
     program, removals = prune(program)
     program, idle = tell_bounds(program)
     features = request.target.features
-    labels = choices(tuned, request.place, {step.name: step for step in program.steps}) if tuned else {}
+    bound = bind(program, features)
+    defaults = {b.step.name: b.variant_name for b in bound}
+    steps = {step.name: step for step in program.steps}
+    usable = tuned is not None and tuned.trusts(request.place, request.digest)
+    labels = choices(tuned, request.place, steps, defaults) if tuned and usable else {}
     wanted = fewest_kernels(program, features) if request.optimize == "size" else labels
     bound, arena = relieve(program, bind(program, features, wanted), features)
     _check_ram(request, bound, arena)
@@ -201,8 +210,7 @@ def _write(request: _Request, plan: _Plan, folder: Path, more: Mapping[str, Any]
     """C, firmware and report.json of a plan. more: further entries of the report."""
     from edgert.codegen.c import emit, project
 
-    digest = hashlib.sha256(request.data).hexdigest()
-    provenance = emit.Provenance(__version__, request.file, digest, request.target.id)
+    provenance = emit.Provenance(__version__, request.file, request.digest, request.target.id)
     name, program = request.name, plan.program
     sources = emit.emit(program, plan.bound, plan.arena, name, provenance, optimize=request.optimize)
     sources["example_main.c"] = project.example_main(program, name)
@@ -211,7 +219,7 @@ def _write(request: _Request, plan: _Plan, folder: Path, more: Mapping[str, Any]
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     firmware = _link(request, plan.arena, folder)
-    report = _report(request, plan, firmware, digest) | dict(more or {})
+    report = _report(request, plan, firmware) | dict(more or {})
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
@@ -239,7 +247,7 @@ def _link(request: _Request, arena: Arena, folder: Path) -> Firmware | None:
     )
 
 
-def _report(request: _Request, plan: _Plan, firmware: Firmware | None, digest: str) -> dict[str, Any]:
+def _report(request: _Request, plan: _Plan, firmware: Firmware | None) -> dict[str, Any]:
     program, bound, arena = plan.program, plan.bound, plan.arena
     largest = max(tensor.nbytes for tensor in program.tensors.values())
     assert firmware is None or firmware.arena_bytes == arena.nbytes, "the linker gave the arena another size"
@@ -248,7 +256,7 @@ def _report(request: _Request, plan: _Plan, firmware: Firmware | None, digest: s
         "edgert_version": __version__,
         "name": request.name,
         "model_file": request.file,
-        "model_sha256": digest,
+        "model_sha256": request.digest,
         "target": request.target.id,
         "board": request.board.id if request.board else None,
         "optimize": request.optimize,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgert.codegen.program import Step
 
 SCHEMA = 1
+WORTH = 0.05
 BUSY_TIMEOUT_S = 30.0
 OBJECTIVES = ("cycles", "instructions", "flash")
 _COLUMNS = {"cycles": "cycles", "instructions": "instructions", "flash": "flash_bytes"}
@@ -34,6 +35,13 @@ CREATE TABLE IF NOT EXISTS measured (
     flash_bytes INTEGER NOT NULL, scratch_bytes INTEGER NOT NULL,
     op TEXT NOT NULL, attrs TEXT NOT NULL, board TEXT NOT NULL, optimize TEXT NOT NULL, tools TEXT NOT NULL,
     PRIMARY KEY (layer, label)
+)
+"""
+_CREATE_VERDICTS = """
+CREATE TABLE IF NOT EXISTS verdicts (
+    model TEXT NOT NULL, board TEXT NOT NULL, optimize TEXT NOT NULL, tools TEXT NOT NULL,
+    default_cycles INTEGER NOT NULL, tuned_cycles INTEGER NOT NULL,
+    PRIMARY KEY (model, board, optimize, tools)
 )
 """
 
@@ -96,10 +104,27 @@ class TuningDatabase:
         with self._open() as connection:
             connection.execute(f"INSERT OR REPLACE INTO measured VALUES ({','.join('?' * len(row))})", row)
 
-    def best(self, layer: str, objective: str = "cycles") -> str | None:
-        """The label of the cheapest measured variant; ties go to the one that needs less flash."""
-        known = self.measurements(layer)
-        return min(known, key=lambda k: (known[k].cost(objective), known[k].flash_bytes), default=None)
+    def judge(self, place: Place, model: str, cycles: tuple[int, int] | None) -> None:
+        """Keep what a whole model (its SHA-256) took with the defaults and tuned; None: forget it."""
+        key = (model, place.board, place.optimize, tools())
+        with self._open() as connection:
+            connection.execute(
+                "DELETE FROM verdicts WHERE (model, board, optimize, tools) = (?, ?, ?, ?)", key
+            )
+            if cycles is not None:
+                connection.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", (*key, *cycles))
+
+    def trusts(self, place: Place, model: str) -> bool:
+        """Whether the tuned kernels may be used: not where the whole model was slower with them."""
+        if not self.path.exists():
+            return False
+        with self._open() as connection:
+            worse = connection.execute(
+                "SELECT 1 FROM verdicts WHERE (model, board, optimize, tools) = (?, ?, ?, ?)"
+                " AND tuned_cycles > default_cycles",
+                (model, place.board, place.optimize, tools()),
+            ).fetchone()
+        return worse is None
 
     def stamp(self, place: Place) -> str:
         """Changes whenever a choice for this place may change."""
@@ -111,6 +136,7 @@ class TuningDatabase:
                 " WHERE board = ? AND optimize = ? AND tools = ? ORDER BY layer, label",
                 (place.board, place.optimize, tools()),
             ).fetchall()
+            rows += connection.execute("SELECT * FROM verdicts ORDER BY model").fetchall()
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else ""
 
     @contextmanager
@@ -135,6 +161,7 @@ class TuningDatabase:
         if found == 0:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(_CREATE)
+            connection.execute(_CREATE_VERDICTS)
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         elif found != SCHEMA:
             raise UsageError(
@@ -155,7 +182,20 @@ def tools() -> str:
     return f"{digest.hexdigest()[:16]} ziglang {version('ziglang')}"
 
 
-def choices(database: TuningDatabase, place: Place, steps: Mapping[str, Step]) -> dict[str, str]:
-    """Layer name -> the label measured to be the fastest, for the layers that were tuned."""
-    best = {name: database.best(place.layer_key(step)) for name, step in steps.items()}
-    return {name: label for name, label in best.items() if label is not None}
+def choices(
+    database: TuningDatabase, place: Place, steps: Mapping[str, Step], defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """Layer name -> the label measured to be the fastest, for the layers that were tuned.
+
+    defaults: layer name -> the label that is used untuned; it stays unless another gains WORTH or more:
+    layers are measured alone, and less than that is lost again where several share a kernel.
+    """
+    found = {}
+    for name, step in steps.items():
+        known = database.measurements(place.layer_key(step))
+        default = known.get(defaults.get(name, ""))
+        best = min(known, key=lambda label: (known[label].cycles, known[label].flash_bytes), default=None)
+        if best is not None:
+            gains = default is None or known[best].cycles <= (1 - WORTH) * default.cycles
+            found[name] = best if gains else defaults[name]
+    return found

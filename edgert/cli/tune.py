@@ -27,19 +27,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from edgert.tuner import tune
+    from edgert.tuner import judge, tune
 
     database = tuning.TuningDatabase(args.db)
     with Progress(f"tuning {Path(args.model).name}") as progress:
         layers = tune(
             args.model, board=args.board, optimize=args.optimize, database=database, progress=progress.step
         )
+        progress.step("the whole model")
+        whole = judge(args.model, board=args.board, optimize=args.optimize) if args.db is None else None
     if args.json:
-        emit_json(document(layers, args.objective) | {"board": args.board, "optimize": args.optimize})
+        place = {"board": args.board, "optimize": args.optimize, "whole_model_cycles": whole}
+        emit_json(document(layers, args.objective) | place)
     else:
         emit(table(layers, args.objective))
         emit(f"\n{_summary(layers, args.objective)}")
+        if whole is not None:
+            emit(_verdict(*whole))
     return 0
+
+
+def _verdict(default: int, tuned: int) -> str:
+    kept = "compile uses the tuned kernels" if tuned <= default else "compile keeps to the defaults"
+    return f"the whole model: {default:,} cycles with the defaults, {tuned:,} tuned; {kept}"
 
 
 def document(layers: list[TunedLayer], objective: str) -> dict[str, Any]:

@@ -23,10 +23,16 @@ def test_the_cheapest_is_chosen_and_ties_go_to_less_flash(tmp_path: Path) -> Non
     database = TuningDatabase(tmp_path / "db")
     for label, cycles, flash in (("a", 100, 50), ("b", 90, 80), ("c", 90, 70)):
         database.store(PLACE, step(in_c=3), label, Measurement(cycles, cycles, flash, 0))
-    layer = PLACE.layer_key(step(in_c=3))
-    assert database.best(layer) == "c"
-    assert database.best(layer, "flash") == "a"
-    assert choices(database, PLACE, {"one": step(in_c=3), "two": step(in_c=4)}) == {"one": "c"}
+    steps = {"one": step(in_c=3), "two": step(in_c=4)}
+    assert choices(database, PLACE, steps, {"one": "a", "two": "a"}) == {"one": "c"}
+
+
+def test_a_default_stays_where_little_is_gained(tmp_path: Path) -> None:
+    database = TuningDatabase(tmp_path / "db")
+    for label, cycles in (("a", 100), ("b", 96)):
+        database.store(PLACE, step(), label, Measurement(cycles, cycles, 1, 1))
+    assert choices(database, PLACE, {"one": step()}, {"one": "a"}) == {"one": "a"}
+    assert choices(database, PLACE, {"one": step()}, {"one": "gone"}) == {"one": "b"}
 
 
 def test_place_geometry_and_level_are_part_of_the_key(tmp_path: Path) -> None:
@@ -76,3 +82,16 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(UsageError, match="schema 99"):
         TuningDatabase(path).stamp(PLACE)
+
+
+def test_tuned_kernels_are_not_trusted_where_the_whole_model_was_slower(tmp_path: Path) -> None:
+    database = TuningDatabase(tmp_path / "db")
+    assert not database.trusts(PLACE, "model")
+    database.store(PLACE, step(), "a", Measurement(1, 1, 1, 1))
+    assert database.trusts(PLACE, "model")
+    before = database.stamp(PLACE)
+    database.judge(PLACE, "model", (100, 101))
+    assert not database.trusts(PLACE, "model") and database.trusts(PLACE, "another")
+    assert database.stamp(PLACE) != before
+    database.judge(PLACE, "model", (100, 100))
+    assert database.trusts(PLACE, "model")
