@@ -18,7 +18,6 @@ from edgert.codegen.select import BoundStep
 
 INLINED = {"balanced": 8, "size": 0}  # layers that have their kernel inlined although they could share it
 _FREE = frozenset({"fully_connected_s8"})  # never inlined: no slower alone, its inner loop knows no geometry
-_SLOWER = frozenset({("depthwise_conv2d_s8", "scalar")})  # by half when shared: only for "size"
 _OUTPUT_WORK = 8  # requantizing and storing an output costs about as much as so many MACs
 
 
@@ -59,8 +58,6 @@ def _sharing(program: Program, bound: Sequence[BoundStep], optimize: str) -> lis
     if optimize == "speed":
         return []
     able = [i for i, b in enumerate(bound) if _can_share(program, b)]
-    if optimize == "balanced":
-        able = [i for i in able if (bound[i].step.op, _variant(bound[i]).name) not in _SLOWER]
     costly = [i for i in able if bound[i].step.op not in _FREE]
     most_work = sorted(costly, key=lambda i: -_work(bound[i]))[: INLINED[optimize]]
     return [i for i in able if i not in most_work]
