@@ -344,6 +344,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="skip training, read this state_dict")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     args = parser.parse_args()
+    if not args.data.exists():
+        parser.error(f"no file or folder {args.data}")
     data = read_data(args.data)
     if args.weights:
         net = Net(len(data.classes))

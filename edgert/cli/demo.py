@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgert import api
 from edgert.artifact import Artifact
+from edgert.board import load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.run import dequantized
 from edgert.report.profile import profile_text
@@ -52,14 +53,17 @@ def main(args: argparse.Namespace) -> int:
         with api.connect(artifact) as session:
             outputs = _run_all(session, bundle, artifact, progress)
             progress.step("profiling")
-            profile = session.profile(_input(bundle, artifact, 0))
+            measures = load_board(args.board).driver != "host"
+            profile = session.profile(_input(bundle, artifact, 0)) if measures else None
         progress.step("the same C on this machine")
         same = _same_on_host(artifact, bundle, outputs)
     if args.json:
-        emit_json(_facts(bundle, outputs, same) | {"profile": profile.to_json()})
+        found = profile.to_json() if profile else None
+        emit_json(_facts(bundle, outputs, same) | {"profile": found})
         return 0
     emit(_story(bundle, artifact, args.board, outputs, same))
-    emit(profile_text(artifact.report, profile))
+    if profile:
+        emit(profile_text(artifact.report, profile))
     emit("\nNext: edgert compile YOUR_MODEL.tflite --board " + args.board + " -o firmware/")
     return 0
 
