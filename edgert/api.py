@@ -191,12 +191,9 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
     program, removals = prune(program)
     program, idle = tell_bounds(program)
     features = request.target.features
-    bound = bind(program, features)
-    defaults = {b.step.name: b.variant_name for b in bound}
-    steps = {step.name: step for step in program.steps}
-    usable = tuned is not None and tuned.trusts(request.place, request.digest)
-    labels = choices(tuned, request.place, steps, defaults) if tuned and usable else {}
-    wanted = fewest_kernels(program, features) if request.optimize == "size" else labels
+    fewest = request.optimize == "size"
+    labels = {} if fewest else _tuned_labels(request, program, tuned)
+    wanted = fewest_kernels(program, features) if fewest else labels
     bound, arena = relieve(program, bind(program, features, wanted), features)
     _check_ram(request, bound, arena)
     proven = {
@@ -204,6 +201,16 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
         "idle_clamps": [asdict(clamp) for clamp in idle],
     }
     _write(request, _Plan(program, bound, arena, labels), folder, proven)
+
+
+def _tuned_labels(request: _Request, program: Program, tuned: TuningDatabase | None) -> dict[str, str]:
+    """Step name -> label as it was measured; empty where nothing was, or where it did not pay."""
+    from edgert.codegen.select import bind
+
+    if tuned is None or not tuned.trusts(request.place, request.digest):
+        return {}
+    defaults = {b.step.name: b.variant_name for b in bind(program, request.target.features)}
+    return choices(tuned, request.place, {step.name: step for step in program.steps}, defaults)
 
 
 def _write(request: _Request, plan: _Plan, folder: Path, more: Mapping[str, Any] | None = None) -> None:

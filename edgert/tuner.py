@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from edgert import api
 from edgert.board import load_board
+from edgert.cli.inputs import random_input
 from edgert.codegen import pipeline
 from edgert.codegen.bounds import tell_bounds
-from edgert.codegen.program import DTYPE_BYTES, Program, Step
+from edgert.codegen.program import Program, Step
 from edgert.codegen.prune import prune
 from edgert.codegen.select import choices
 from edgert.errors import UsageError
@@ -92,7 +93,7 @@ def judge(model: str | Path | bytes, *, board: str, optimize: str = "balanced") 
     for tuned in (False, True):
         artifact = api.compile(model, board=board, optimize=optimize, use_tuned=tuned)
         with api.connect(artifact) as session:
-            found = session.profile(*(_random(port) for port in artifact.report["inputs"])).cycles
+            found = session.profile(*(random_input(port, SEED) for port in artifact.report["inputs"])).cycles
         assert found is not None
         cycles.append(found)
     database.judge(place, digest, (cycles[0], cycles[1]))
@@ -134,7 +135,7 @@ def _measure(layer: Program, label: str, place: Place) -> tuple[npt.NDArray[Any]
         artifact = api.compile_program(
             layer, Path(folder), board=place.board, optimize=place.optimize, labels={step.name: label}
         )
-        inputs = [_random(port) for port in artifact.report["inputs"]]
+        inputs = [random_input(port, SEED) for port in artifact.report["inputs"]]
         with api.connect(artifact) as session:
             output = session.run(*inputs)[0]
             profile = session.profile(*inputs)
@@ -142,15 +143,3 @@ def _measure(layer: Program, label: str, place: Place) -> tuple[npt.NDArray[Any]
         scratch = artifact.report["layers"][0]["scratch_bytes"]
         flash = artifact.report["flash_bytes"]
         return output, Measurement(profile.cycles, profile.instructions, flash, scratch)
-
-
-def _random(port: dict[str, Any]) -> npt.NDArray[Any]:
-    """Seeded bytes: integers over their whole range."""
-    rng = np.random.default_rng(SEED)
-    made: npt.NDArray[Any]
-    if port["dtype"].startswith("float"):
-        made = rng.uniform(-1, 1, port["shape"]).astype(port["dtype"])
-    else:
-        nbytes = int(np.prod(port["shape"])) * DTYPE_BYTES[port["dtype"]]
-        made = rng.integers(0, 256, nbytes, np.uint8).view(port["dtype"]).reshape(port["shape"])
-    return made

@@ -26,7 +26,8 @@ def dsp_supports(step: Step, constants: Constants) -> bool:
     return simple and channel.requantizable(step, constants, channel.depthwise_by_channel(constants))
 
 
-def dsp_pack(step: Step, constants: Constants) -> dict[str, Array]:
+def pack(step: Step, constants: Constants) -> dict[str, Array]:
+    """Both variants take one channel after the other."""
     weights = channel.depthwise_by_channel(constants)
     return {
         "weights": weights.astype(np.int8).ravel(),
@@ -46,7 +47,7 @@ def _dsp(band: int) -> Variant:
         "kernels/depthwise_conv2d/depthwise_conv2d_s8__dsp.h",
         requires=frozenset({"arm-dsp"}),
         supports=supports,
-        pack=dsp_pack,
+        pack=pack,
         scratch_bytes=partial(plane_bytes, band=band),
         lead_bytes=partial(band_lead_bytes, band=band) if band else apart,
         shares_input=keeps_shape if band == 0 else never,
@@ -96,14 +97,6 @@ def scalar_supports(step: Step, constants: Constants) -> bool:
     return small and exact
 
 
-def scalar_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    weights = channel.depthwise_by_channel(constants)
-    return {
-        "weights": weights.astype(np.int8),
-        "requant": channel.channel_words(step, constants, weights),
-    }
-
-
 def _span(step: Step) -> int:
     """Rows of input from the first tap of a window to its last."""
     kernel_h, dilation_h = ints(step, "kernel_h", "dilation_h")
@@ -133,7 +126,7 @@ def _scalar(pixels: int) -> Variant:
         "scalar",
         "kernels/depthwise_conv2d/depthwise_conv2d_s8__scalar.h",
         supports=scalar_supports,
-        pack=scalar_pack,
+        pack=pack,
         scratch_bytes=scalar_scratch_bytes,
         lead_bytes=scalar_lead_bytes,
         uses_scratch=True,

@@ -19,6 +19,11 @@ def dsp_supports(step: Step, constants: Constants) -> bool:
     return paired.separable(step, constants, weights) and channel.requantizable(step, constants, weights)
 
 
+def _once(requant: Array) -> Array:
+    """[channels, 2] -> the multiplier, which all share, then the first words."""
+    return np.append(requant[0, 1], requant[:, 0])
+
+
 def dsp_pack(step: Step, constants: Constants, uniform: int) -> dict[str, Array]:
     """Blocks of eight outputs, then pairs; inputs rounded up to four with zero weights."""
     weights = channel.by_channel(constants)
@@ -28,7 +33,7 @@ def dsp_pack(step: Step, constants: Constants, uniform: int) -> dict[str, Array]
     requant = paired.pair_words(step, constants, weights)
     return {
         "weights": np.concatenate([paired.block(words[:whole], _PAIRS, run=2), words[whole:].ravel()]),
-        "requant": np.append(requant[0, 1], requant[:, 0]) if uniform else requant,
+        "requant": _once(requant) if uniform else requant,
     }
 
 
@@ -60,7 +65,7 @@ def scalar_pack(step: Step, constants: Constants, outputs: int, uniform: int) ->
     requant = channel.channel_words(step, constants, weights)
     return {
         "weights": scalar.tiles(weights, outputs),
-        "requant": np.append(requant[0, 1], requant[:, 0]) if uniform else requant,
+        "requant": _once(requant) if uniform else requant,
     }
 
 

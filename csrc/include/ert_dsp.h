@@ -55,17 +55,6 @@ ERT_INLINE int32_t ert_smlabb(uint32_t a, uint32_t b, int32_t sum)
 #endif
 }
 
-/* sum + a.high * b.high */
-ERT_INLINE int32_t ert_smlatt(uint32_t a, uint32_t b, int32_t sum)
-{
-#if defined(__ARM_FEATURE_DSP)
-    __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
-    return sum;
-#else
-    return ert_wrapping_add(sum, ert_high(a) * ert_high(b));
-#endif
-}
-
 /* sum + a.low * b.high */
 ERT_INLINE int32_t ert_smlabt(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -145,12 +134,6 @@ ERT_INLINE uint32_t ert_pack_low(uint32_t a, uint32_t b)
     return (a & 0xFFFFu) | b << 16;
 }
 
-/* the high lane of a, then the high lane of b */
-ERT_INLINE uint32_t ert_pack_high(uint32_t a, uint32_t b)
-{
-    return a >> 16 | (b & 0xFFFF0000u);
-}
-
 /* v saturated to int8 */
 ERT_INLINE int32_t ert_saturate8(int32_t v)
 {
@@ -171,20 +154,6 @@ ERT_INLINE int32_t ert_clamp8(int32_t v, int32_t low, int32_t high)
     }
     return (open_low || low == INT8_MIN) && (open_high || high == INT8_MAX) ? ert_saturate8(v)
                                                                             : ert_clamp(v, low, high);
-}
-
-/* n int8 -> n int16, to a 2-byte aligned address */
-ERT_INLINE void ert_widen(int16_t *to, const int8_t *from, int32_t n)
-{
-    for (; n >= 4; n -= 4, from += 4, to += 4) {
-        const uint32_t bytes = ert_load32(from);
-        const uint32_t even = ert_sxtb16(bytes), odd = ert_sxtb16_odd(bytes);
-        const uint32_t words[2] = {ert_pack_low(even, odd), ert_pack_high(even, odd)};
-        __builtin_memcpy(to, words, sizeof words);
-    }
-    for (; n > 0; n--) {
-        *to++ = *from++;
-    }
 }
 
 ERT_INLINE int16_t *ert_fill16(int16_t *to, int32_t value, int32_t n)

@@ -1,7 +1,8 @@
 /* Two output channels in one accumulator.
  * The halfword 256*a + b holds the weights a and b of two channels. A dot product with raw halfwords gives
  * 256*A + B modulo 2^32, one with their sign-extended low bytes gives B; A = (raw - B) / 256 is exact while
- * |A| < 2^23, bias and all. A longer sum is made in parts that are. One load and one SXTB16 thus serve four multiply-accumulates of each of two pixels.
+ * |A| < 2^23, bias and all; a longer sum is made in parts for which that holds. One load and one SXTB16 thus serve
+ * four multiply-accumulates of every pixel.
  * codegen/kernels/paired.py packs weights and words, and proves the bound from the weights. */
 #ifndef ERT_PAIRED_H
 #define ERT_PAIRED_H
