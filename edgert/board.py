@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from edgert import descriptor
 from edgert.errors import DescriptorError
 from edgert.target import list_targets
 
-DRIVERS = ("host", "unicorn")
+DRIVERS = ("host", "unicorn", "gdb", "serial", "linux")
 VERIFIED = ("hardware", "emulated", "linked")
 _REQUIRED = ("id", "name", "target", "driver", "verified", "source")
-_OPTIONAL = ("clock_hz", "memory")
+_OPTIONAL = ("clock_hz", "memory", "gdb", "serial", "uart", "linux", "flash")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,58 @@ class FlashTiming:
 
 
 @dataclass(frozen=True)
+class Gdb:
+    """A server of GDB's remote protocol. server: the program to start, empty where one is started by hand.
+
+    address: "stdio" (of the server) or "host:port". load: the board's memory is empty when the server has
+    started, so a session loads the firmware first. reset: the server's monitor command that resets and halts.
+    """
+
+    address: str
+    server: tuple[str, ...] = ()
+    load: bool = False
+    reset: str = ""
+
+
+@dataclass(frozen=True)
+class Serial:
+    """A serial line. address: "stdio" (of the server), a device or pyserial's socket://host:port.
+
+    server: the program to start, {firmware} in it stands for the ELF, {python} for this interpreter.
+    """
+
+    address: str
+    server: tuple[str, ...] = ()
+    baud: int = 115200
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The board's own side of the serial line. driver: csrc/port/uart_<driver>.c; base: its registers."""
+
+    driver: str
+    base: int = 0
+
+
+@dataclass(frozen=True)
+class Linux:
+    """A board with an operating system. run: the command that runs {runner} there, on our standard streams.
+
+    copy: commands that put {runner} there first; {address} is what --link says, by default `address`.
+    """
+
+    run: tuple[str, ...]
+    copy: tuple[tuple[str, ...], ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True)
 class Board:
-    """flash, ram and clock_hz are None for the host.
+    """flash, ram and clock_hz are None for the host; links (gdb, serial, uart, linux) where there is none.
 
     verified: "hardware", "emulated" or "linked" - how far anyone has seen it work.
     flash_timing: None where flash answers at once, or nobody has said how it answers.
+    flash_tools: tool of edgert/flash/ -> its arguments, most preferred first.
     """
 
     id: str
@@ -62,6 +111,11 @@ class Board:
     flash: Region | None
     ram: Region | None
     flash_timing: FlashTiming | None = None
+    gdb: Gdb | None = None
+    serial: Serial | None = None
+    uart: Uart | None = None
+    linux: Linux | None = None
+    flash_tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def flash_bytes(self) -> int | None:
@@ -101,7 +155,12 @@ def load_board(board_id: str) -> Board:
         clock_hz=table.get("clock_hz"),
         flash=_region(memory, "flash", where),
         ram=_region(memory, "ram", where),
-        flash_timing=_flash_timing(memory, where),
+        flash_timing=_record(FlashTiming, memory.get("flash", {}), "timing", f"{where} [memory.flash]"),
+        gdb=_record(Gdb, table, "gdb", where),
+        serial=_record(Serial, table, "serial", where),
+        uart=_record(Uart, table, "uart", where),
+        linux=_record(Linux, table, "linux", where),
+        flash_tools=table.get("flash", {}),
     )
     _check(board, board_id, where)
     return board
@@ -115,13 +174,19 @@ def _region(memory: dict[str, Any], name: str, where: str) -> Region | None:
     return Region(int(memory[name]["start"]), int(memory[name]["end"]))
 
 
-def _flash_timing(memory: dict[str, Any], where: str) -> FlashTiming | None:
-    table = memory.get("flash", {}).get("timing")
+def _record(kind: type[_T], parent: Mapping[str, Any], name: str, where: str) -> _T | None:
+    """The table `name` as a dataclass: its fields are the keys, those without a default are required."""
+    table = parent.get(name)
     if table is None:
         return None
-    keys = tuple(field.name for field in fields(FlashTiming))
-    descriptor.check_keys(table, keys, (), f"{where} [memory.flash.timing]")
-    return FlashTiming(**table)
+    known = fields(kind)  # type: ignore[arg-type]  # a dataclass, which TypeVar cannot say
+    required = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
+    descriptor.check_keys(table, required, [f.name for f in known], f"{where} [{name}]")
+    return kind(**{key: _frozen(value) for key, value in table.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _check(board: Board, board_id: str, where: str) -> None:
@@ -130,8 +195,10 @@ def _check(board: Board, board_id: str, where: str) -> None:
         f"there is no target {board.target!r}": board.target in list_targets(),
         f"driver is one of {', '.join(DRIVERS)}, got {board.driver!r}": board.driver in DRIVERS,
         f"verified is one of {', '.join(VERIFIED)}, got {board.verified!r}": board.verified in VERIFIED,
-        "a board other than the host has memory and a clock": board.driver == "host"
+        "a board without an operating system has memory and a clock": board.driver in ("host", "linux")
         or (board.flash is not None and board.ram is not None and bool(board.clock_hz)),
+        f"driver {board.driver!r} needs a table [{board.driver}]": board.driver not in ("gdb", "serial", "linux")
+        or getattr(board, board.driver) is not None,
         "a memory region is not empty": all(r.nbytes > 0 for r in (board.flash, board.ram) if r),
         "flash and RAM do not overlap": board.flash is None
         or board.ram is None

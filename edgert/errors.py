@@ -82,3 +82,15 @@ class BoardTimeoutError(EdgertError):
     """The board did not finish within the time allowed."""
 
     exit_code = 10
+
+
+class LinkError(EdgertError):
+    """The connection to the board broke, or what came over it is no answer."""
+
+    exit_code = 11
+
+
+class WrongFirmwareError(EdgertError):
+    """The board does not run the firmware of this artifact: no firmware of ours, or another model's."""
+
+    exit_code = 12
