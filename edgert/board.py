@@ -197,7 +197,8 @@ def _check(board: Board, board_id: str, where: str) -> None:
         f"verified is one of {', '.join(VERIFIED)}, got {board.verified!r}": board.verified in VERIFIED,
         "a board without an operating system has memory and a clock": board.driver in ("host", "linux")
         or (board.flash is not None and board.ram is not None and bool(board.clock_hz)),
-        f"driver {board.driver!r} needs a table [{board.driver}]": board.driver not in ("gdb", "serial", "linux")
+        f"driver {board.driver!r} needs a table [{board.driver}]": board.driver
+        not in ("gdb", "serial", "linux")
         or getattr(board, board.driver) is not None,
         "a memory region is not empty": all(r.nbytes > 0 for r in (board.flash, board.ram) if r),
         "flash and RAM do not overlap": board.flash is None

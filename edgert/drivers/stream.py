@@ -111,7 +111,8 @@ def connect_tcp(address: str, timeout_s: float) -> Stream:
         connected = socket.create_connection((host or "localhost", int(port)), timeout=timeout_s)
     except (OSError, ValueError, OverflowError) as error:
         raise LinkError(
-            f"nothing answers at {address}: {error}", hint="start the GDB server, or give its address with --link"
+            f"nothing answers at {address}: {error}",
+            hint="start the GDB server, or give its address with --link",
         ) from error
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return SocketStream(connected, address)
@@ -140,7 +141,9 @@ def open_serial(address: str, baud: int) -> Stream:
     try:
         port = serial.serial_for_url(address, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S)
     except (OSError, ValueError) as error:
-        raise LinkError(f"cannot open {address}: {error}", hint="is it plugged in, and may you use it?") from error
+        raise LinkError(
+            f"cannot open {address}: {error}", hint="is it plugged in, and may you use it?"
+        ) from error
     return SerialStream(port, address)
 
 
