@@ -13,6 +13,7 @@ from edgert import __version__, cache
 from edgert.artifact import REPORT, SCHEMA, Artifact
 from edgert.board import Board, load_board
 from edgert.errors import DoesNotFitError, UsageError
+from edgert.firmware import source_digest
 from edgert.target import Target, load_target
 from edgert.tuning import Place, TuningDatabase, choices
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from edgert.codegen.program import Program
     from edgert.codegen.select import BoundStep
     from edgert.drivers.session import Session
-    from edgert.toolchain import Firmware
 
 OPTIMIZE = ("speed", "balanced", "size")
 MAX_MODEL_BYTES = 1 << 30
@@ -225,8 +225,8 @@ def _write(request: _Request, plan: _Plan, folder: Path, more: Mapping[str, Any]
     for path, text in sources.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    firmware = _link(request, plan.arena, folder)
-    report = _report(request, plan, firmware) | dict(more or {})
+    report = _report(request, plan, folder) | dict(more or {})
+    report |= _link(request, report, folder)
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
@@ -244,26 +244,36 @@ def _check_ram(request: _Request, bound: tuple[BoundStep, ...], arena: Arena) ->
     )
 
 
-def _link(request: _Request, arena: Arena, folder: Path) -> Firmware | None:
+def _link(request: _Request, report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What the report says of the firmware, which is linked here if there is a board that wants one."""
     from edgert import toolchain
 
     if request.board is None or request.board.driver == "host":
-        return None
-    return toolchain.compile_firmware(
-        folder, request.name, arena.nbytes, request.board, folder / "firmware.elf", request.optimize
-    )
+        unknown = ("linked_arena_bytes", "flash_bytes", "ram_bytes", "compiler")
+        return {**dict.fromkeys(unknown), "flash_sections": {}, "flash_split": {}}
+    image = folder / "firmware.elf"
+    firmware = toolchain.compile_firmware(folder, report, request.board, image, request.optimize)
+    assert firmware.arena_bytes == report["arena_bytes"], "the linker gave the arena another size"
+    return {
+        "linked_arena_bytes": firmware.arena_bytes,
+        "flash_bytes": firmware.flash_bytes,
+        "ram_bytes": firmware.ram_bytes,
+        "compiler": firmware.compiler,
+        "flash_sections": dict(firmware.flash_sections),
+        "flash_split": dict(firmware.flash_split),
+    }
 
 
-def _report(request: _Request, plan: _Plan, firmware: Firmware | None) -> dict[str, Any]:
+def _report(request: _Request, plan: _Plan, folder: Path) -> dict[str, Any]:
     program, bound, arena = plan.program, plan.bound, plan.arena
     largest = max(tensor.nbytes for tensor in program.tensors.values())
-    assert firmware is None or firmware.arena_bytes == arena.nbytes, "the linker gave the arena another size"
     return {
         "schema": SCHEMA,
         "edgert_version": __version__,
         "name": request.name,
         "model_file": request.file,
         "model_sha256": request.digest,
+        "build_sha256": source_digest(folder),
         "target": request.target.id,
         "board": request.board.id if request.board else None,
         "optimize": request.optimize,
@@ -272,13 +282,7 @@ def _report(request: _Request, plan: _Plan, firmware: Firmware | None) -> dict[s
         "arena_lower_bound_bytes": arena.plan.lower_bound_bytes,
         "arena_exact": arena.plan.exact,
         "largest_tensor_bytes": largest,
-        "linked_arena_bytes": firmware.arena_bytes if firmware else None,
         "weights_bytes": sum(b.weights_bytes for b in bound),
-        "flash_bytes": firmware.flash_bytes if firmware else None,
-        "ram_bytes": firmware.ram_bytes if firmware else None,
-        "flash_sections": dict(firmware.flash_sections) if firmware else {},
-        "flash_split": dict(firmware.flash_split) if firmware else {},
-        "compiler": firmware.compiler if firmware else None,
         "inputs": [_port(program, arena, name) for name in program.inputs],
         "outputs": [_port(program, arena, name) for name in program.outputs],
         "layers": [_layer(request.name, plan, b, i) for i, b in enumerate(bound)],

@@ -14,9 +14,11 @@ MEMORY {{
   ram (rwx)  : ORIGIN = {ram_start:#x}, LENGTH = {ram_bytes:#x}
 }}
 SECTIONS {{
+  ert_flash_start = ORIGIN(flash);
   .vectors : {{ KEEP(*(.vectors)) }} > flash
   .text : {{ *(.text .text.*) }} > flash
-  .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > flash
+  .rodata : {{ KEEP(*(.ert_identity)) *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > flash
+  ert_flash_end = ADDR(.rodata) + SIZEOF(.rodata);
   .data : {{
     ert_data_start = .;
     *(.data .data.* .sdata .sdata.*)

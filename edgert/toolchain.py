@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
-from edgert import cache, linker
+from edgert import cache, firmware, linker
 from edgert.board import Board
 from edgert.errors import DoesNotFitError, ToolError
 from edgert.target import Target, load_target
@@ -22,12 +23,12 @@ from edgert.target import Target, load_target
 TIMEOUT_S = 600
 _LEVEL = {"speed": "-O3", "balanced": "-O3", "size": "-Oz"}
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-_FREESTANDING = (
-    "-ffreestanding", "-fno-builtin-printf", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all",
-    "-fno-stack-protector", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
-    "-ffp-contract=off", "-g",
+_GENERATED = (
+    "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector",
+    "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffp-contract=off",
+    "-DERT_PROFILE", "-g",
 )  # fmt: skip
-_STARTUP = {"rv32": "startup_riscv.c"}
+_BARE = ("-ffreestanding", "-fno-builtin-printf")
 _OVERFLOW = re.compile(r"section '?([.\w]+)'? will not fit in region '(\w+)': overflowed by (\d+) bytes")
 
 
@@ -50,39 +51,51 @@ class Firmware:
 
 def compile_firmware(
     folder: Path,
-    name: str,
-    arena_bytes: int,
+    report: Mapping[str, Any],
     board: Board,
     out: Path,
     optimize: str = "balanced",
     objects: Sequence[Path] = (),
 ) -> Firmware:
-    """Compile folder/model.c with the runner and start-up code, and link for the board's memory map.
+    """Compile folder/model.c with the runtime, and link for the board's memory map or operating system.
 
-    objects: already compiled, linked too.
+    report: see edgert.firmware.header. objects: already compiled, linked too.
 
     Raises DoesNotFitError (by how many bytes, and in which memory), ToolError (no compiler; its first error).
     """
-    target = load_target(board.target)
+    target, name = load_target(board.target), str(report["name"])
     build = out.parent / ".build"
     build.mkdir(parents=True, exist_ok=True)
-    script = build / "board.ld"
-    script.write_text(linker.script(board), encoding="utf-8")
+    header = firmware.header(report, hosted=board.linux is not None)
+    (build / firmware.HEADER).write_text(header, encoding="utf-8")
     with as_file(files("edgert.csrc")) as csrc:
-        runtime = csrc / "runtime"
-        sources = [folder / "model.c", runtime / "runner.c", runtime / "ert_libc.c"]
-        sources.append(runtime / _STARTUP.get(target.arch, "startup_cortex_m.c"))
-        command = [
-            *zig_cc(target), *_WARNINGS, *_FREESTANDING, _LEVEL[optimize],
-            f"-DERT_MODEL={name}", f"-DERT_MODEL_ARENA_BYTES={arena_bytes}",
-            f"-I{folder}", f"-I{csrc}", f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={csrc}=csrc",
+        common = [
+            *zig_cc(target), *_WARNINGS, *_GENERATED, *firmware.defines(board),
+            f"-I{folder}", f"-I{build}", f"-I{csrc}",
+            f"-ffile-prefix-map={folder}=.", f"-ffile-prefix-map={csrc}=csrc",
             f"-ffile-prefix-map={Path.cwd()}=.", f"-ffile-prefix-map={_zig_folder()}=zig",
-            "-nostdlib", "-lcompiler_rt", "-static", "-Wl,--gc-sections", f"-Wl,-T,{script}",
-            *map(str, sources), *map(str, objects), "-o", str(out),
+            *(_BARE if board.linux is None else ()),
+        ]  # fmt: skip
+        runtime = [str(csrc / path) for path in firmware.runtime_sources(board, target)]
+        together = str(build / "runtime.o")
+        _run([*common, "-Oz", "-nostdlib", "-r", *runtime, "-o", together], where=name, board=board)
+        sources = [folder / "model.c", *(csrc / path for path in firmware.library_sources(board))]
+        command = [
+            *common, _LEVEL[optimize], *_link_options(board, build),
+            *map(str, sources), together, *map(str, objects), "-o", str(out),
         ]  # fmt: skip
         _run(command, where=name, board=board)
     shutil.rmtree(build)
     return measure(out, f"zig cc {version('ziglang')} (clang) {_LEVEL[optimize]}", name)
+
+
+def _link_options(board: Board, build: Path) -> list[str]:
+    """A static program for an operating system; else bare metal, laid out by the board's linker script."""
+    if board.linux is not None:
+        return ["-static", "-no-pie", "-fno-pie"]
+    script = build / "board.ld"
+    script.write_text(linker.script(board), encoding="utf-8")
+    return ["-nostdlib", "-lcompiler_rt", "-static", "-Wl,--gc-sections", f"-Wl,-T,{script}"]
 
 
 def zig_cc(target: Target) -> list[str]:

@@ -91,6 +91,8 @@ void peer_invoke(uint8_t *arena)
 {{
     peer_step_00(arena);
 }}
+extern void (*const peer_steps[1])(uint8_t *arena);
+void (*const peer_steps[1])(uint8_t *arena) = {{ peer_step_00 }};
 """
 _FUNCTION = {
     "conv": "arm_convolve_wrapper_s8",
@@ -167,14 +169,15 @@ def run(
     (folder / "model.h").write_text(_HEADER)
     (folder / "model.c").write_text(_call(layer, attrs, constants, y_at, buffer_at))
     arena_bytes = buffer_at + _aligned(buffer_bytes(layer) + 4)
-    compile_firmware(folder, "peer", arena_bytes, board, folder / "firmware.elf", "speed", objects)
     step = {"index": 0, "name": "peer", "op": layer.kind, "variant": "-", "macs": layer.macs}
     report = {
         "name": "peer",
+        "arena_bytes": arena_bytes,
         "inputs": [{"name": "x", "shape": list(x.shape), "dtype": "int8", "offset": 0}],
         "outputs": [{"name": "y", "shape": y_shape, "dtype": "int8", "offset": y_at}],
         "layers": [{**step, "symbol": "peer_step_00"}],
     }
+    compile_firmware(folder, report, board, folder / "firmware.elf", "speed", objects)
     with open_session(report, folder, board) as session:
         (output,) = session.run(x, timeout_s=TIMEOUT_S)
         cost = session.profile(x, timeout_s=TIMEOUT_S).layers[0]

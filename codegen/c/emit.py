@@ -157,13 +157,22 @@ def _model_c(
     bound: Sequence[BoundStep], steps: Sequence[str], roots: Sequence[str], name: str, provenance: Provenance
 ) -> str:
     includes = "\n".join(f'#include "{path}"' for path in roots)
-    calls = "\n".join(f"    {symbol(name, i)}(arena);" for i in range(len(bound)))
+    symbols = [symbol(name, i) for i in range(len(bound))]
+    calls = "\n".join(f"    {step}(arena);" for step in symbols)
     return (
         provenance.comment(f"{name}: {len(bound)} layers, {sum(b.step.macs for b in bound):,} MAC")
         + f'#include "model.h"\n{includes}\n#include "weights.h"\n\n'
         + "\n".join(steps)
-        + f"\nvoid {name}_invoke(uint8_t *arena)\n{{\n{calls}\n}}\n"
+        + f"\nvoid {name}_invoke(uint8_t *arena)\n{{\n{calls}\n}}\n\n"
+        + steps_table(name, symbols)
     )
+
+
+def steps_table(name: str, symbols: Sequence[str]) -> str:
+    """The layers one by one, for a profiler; csrc/runtime/ert_mailbox.c reads it."""
+    declared = f"void (*const {name}_steps[{len(symbols)}])(uint8_t *arena)"
+    table = literals.wrapped(f"{declared} = {{", symbols, "};")
+    return "\n".join(["#ifdef ERT_PROFILE", f"extern {declared};", *table, "#endif", ""])
 
 
 def _weights_h(pool: ConstantPool, provenance: Provenance) -> str:

@@ -1,25 +1,29 @@
-/* Firmware that runs one model on request. The host writes the inputs into ert_arena whenever the core is in
- * ert_wait, lets it go on, and finds the outputs in ert_arena the next time it is there.
- * Compile with -DERT_MODEL=<name> -DERT_MODEL_ARENA_BYTES=<n>. */
-#include "model.h"
+/* Firmware that runs one model on request: through the mailbox by a debug probe, and over a serial line too where
+ * the board has one (-DERT_SERIAL). */
+#include "port/ert_port.h"
+#include "runtime/ert_mailbox.h"
+#ifdef ERT_SERIAL
+#include "runtime/ert_frames.h"
+#endif
 
-#define ERT_PASTE(a, b) a##b
-#define ERT_JOIN(a, b) ERT_PASTE(a, b)
-
-_Alignas(16) uint8_t ert_arena[ERT_MODEL_ARENA_BYTES];
-
-void ert_wait(void);
 int main(void);
-
-__attribute__((noinline)) void ert_wait(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
 
 int main(void)
 {
+    ert_mailbox_start();
+#ifdef ERT_SERIAL
+    ert_uart_start();
+#endif
+    ert_serve();
+}
+
+void ert_serve(void)
+{
     for (;;) {
-        ert_wait();
-        ERT_JOIN(ERT_MODEL, _invoke)(ert_arena);
+        ert_idle();
+        ert_mailbox_answer();
+#ifdef ERT_SERIAL
+        ert_frames_poll();
+#endif
     }
 }

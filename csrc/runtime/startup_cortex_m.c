@@ -3,6 +3,8 @@
 
 extern uint32_t ert_stack_top[];
 void _start(void);
+void ert_fault_exception(void);      /* csrc/port/core_cortex_m.c */
+void ert_tick(void);
 void ert_unexpected_exception(void);
 
 void _start(void)
@@ -26,10 +28,11 @@ void ert_unexpected_exception(void)
 }
 
 __attribute__((section(".vectors"), used)) static const void *const ert_vectors[16] = {
-    ert_stack_top, (const void *)_start, /* then NMI, HardFault, ... */
-    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
-    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
-    (const void *)ert_unexpected_exception, 0, 0, 0, 0,
+    ert_stack_top, (const void *)_start,
+    (const void *)ert_unexpected_exception, /* NMI */
+    (const void *)ert_fault_exception,      /* HardFault, and what escalates to it: */
+    (const void *)ert_fault_exception, (const void *)ert_fault_exception, (const void *)ert_fault_exception,
+    (const void *)ert_fault_exception, 0, 0, 0,
     (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception, 0,
-    (const void *)ert_unexpected_exception, (const void *)ert_unexpected_exception,
+    (const void *)ert_unexpected_exception, (const void *)ert_tick,
 };

@@ -4,12 +4,12 @@
 
 void _start(void);
 void ert_start_c(void);
-void ert_unexpected_exception(void);
+void ert_fault_exception(void); /* csrc/port/core_riscv.c */
 
 __attribute__((naked, section(".vectors"), used)) void _start(void)
 {
     __asm__ volatile("la sp, ert_stack_top\n"
-                     "la t0, ert_unexpected_exception\n"
+                     "la t0, ert_fault_exception\n"
                      "csrw mtvec, t0\n"
                      "j ert_start_c");
 }
@@ -18,12 +18,4 @@ void ert_start_c(void)
 {
     ert_prepare_memory();
     main();
-    ert_unexpected_exception();
-}
-
-__attribute__((aligned(4))) void ert_unexpected_exception(void)
-{
-    for (;;) {
-        __asm__ volatile("ebreak");
-    }
 }

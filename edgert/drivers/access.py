@@ -38,7 +38,7 @@ class Access(ABC):
 
     @abstractmethod
     def resume(self, stop_at: int) -> None:
-        """Let the core go on from where it is; it halts when it reaches the instruction at `stop_at` (again)."""
+        """Let the core go on from where it is; it halts when it reaches `stop_at` (again)."""
 
     @abstractmethod
     def wait(self, timeout_s: float) -> bool:

@@ -9,6 +9,11 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from edgert.board import Board
+from edgert.errors import UsageError
+
+FIRMWARE = "firmware.elf"
+
 
 @dataclass(frozen=True, order=True)
 class Function:
@@ -71,3 +76,11 @@ class Elf:
                         name = names[index] if 0 <= index < len(names) else "?"
                         rows.append((state.address, f"{Path(name).name}:{state.line}"))
         return sorted(rows)
+
+
+def load_firmware(folder: Path, board: Board) -> Elf:
+    """The firmware of an artifact's folder. Raises UsageError if there is none."""
+    path = folder / FIRMWARE
+    if not path.is_file():
+        raise UsageError(f"{folder} has no {FIRMWARE}", hint=f"compile the model with --board {board.id}")
+    return Elf(path)

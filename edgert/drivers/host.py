@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from edgert import cache, toolchain
 from edgert.board import Board
 from edgert.drivers.session import Array, Profile, Session, port_bytes, read_outputs
 from edgert.errors import UsageError
+from edgert.firmware import source_digest
 
 
 def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Session:
@@ -42,7 +42,7 @@ class HostSession(Session):
         found = {p["offset"]: self._ffi.buffer(self._arena + p["offset"], port_bytes(p))[:] for p in ports}
         return read_outputs(ports, found)
 
-    def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile:
+    def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
         raise UsageError(
             "the host has no profile",
             rule="its time is not the board's",
@@ -52,10 +52,7 @@ class HostSession(Session):
 
 def shared_library(folder: Path) -> Path:
     """Compile the model in `folder` for this machine, or find it in the cache: keyed by the C itself."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".c", ".h")):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    library = cache.root() / "host" / f"{digest.hexdigest()[:40]}.so"
+    library = cache.root() / "host" / f"{source_digest(folder)[:40]}.so"
     if not library.is_file():
         library.parent.mkdir(parents=True, exist_ok=True)
         aside = library.with_name(f".{library.name}-{os.getpid()}")

@@ -23,7 +23,8 @@ class LayerProfile:
     """One layer's cost. instructions: counted exactly; cycles: as Profile.cycles_kind says. None: unknown.
 
     wait_cycles: how many of the cycles are waits for flash. read_bytes: the layer's inputs, weights and
-    tables, each once; written_bytes: its outputs. variant: the kernel and its tunables.
+    tables, each once; written_bytes: its outputs. variant: the kernel and its tunables. spread: the fewest
+    and the most cycles of the repetitions, of which `cycles` is the median; None if there was one.
     """
 
     name: str
@@ -35,14 +36,16 @@ class LayerProfile:
     wait_cycles: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
+    spread: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Profile:
     """One run. The layers add up to the totals; the row "(dispatch)" is the code between layers.
 
-    cycles_kind: "modelled" (edgert/drivers/timing.py). stack_bytes: the deepest that the stack went,
-    found by painting. clock_hz: the board's. wait_states: of its flash, as modelled; None: not modelled.
+    cycles_kind: "modelled" (edgert/drivers/timing.py), or "measured: " or "emulated: " and the counter.
+    stack_bytes: the deepest that the stack went, found by painting. clock_hz: what the cycles are of.
+    wait_states: of its flash, as modelled; None: not modelled. repetitions: how many runs were measured.
     """
 
     layers: tuple[LayerProfile, ...]
@@ -50,6 +53,7 @@ class Profile:
     stack_bytes: int | None
     clock_hz: int | None
     wait_states: int | None = None
+    repetitions: int = 1
 
     @property
     def wait_cycles(self) -> int:
@@ -85,6 +89,7 @@ class Profile:
             "milliseconds": self.milliseconds,
             "clock_hz": self.clock_hz,
             "stack_bytes": self.stack_bytes,
+            "repetitions": self.repetitions,
             "layers": [asdict(layer) for layer in self.layers],
         }
 
@@ -107,18 +112,21 @@ class Session(ABC):
         """
         return self._run(check_inputs(self.report["inputs"], inputs), _positive(timeout_s))
 
-    def profile(self, *inputs: Array, timeout_s: float = DEFAULT_TIMEOUT_S) -> Profile:
-        """Run once and say what every layer cost.
+    def profile(self, *inputs: Array, timeout_s: float = DEFAULT_TIMEOUT_S, repetitions: int = 1) -> Profile:
+        """Run and say what every layer cost: the median of `repetitions` runs, each within timeout_s.
 
         Raises InputError, BoardFaultError, BoardTimeoutError; UsageError on a board that cannot measure.
         """
-        return self._profile(check_inputs(self.report["inputs"], inputs), _positive(timeout_s))
+        if repetitions < 1:
+            raise UsageError(f"repetitions is {repetitions}", rule="a profile takes at least one run")
+        data = check_inputs(self.report["inputs"], inputs)
+        return self._profile(data, _positive(timeout_s), repetitions)
 
     @abstractmethod
     def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]: ...
 
     @abstractmethod
-    def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile: ...
+    def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile: ...
 
     def close(self) -> None:
         """Let go of the board. Safe to call twice."""

@@ -1,13 +1,16 @@
-"""Stream: bytes to and from a board, through a socket, the standard streams of a program, or a serial port."""
+"""Stream: bytes to and from a board, by a socket, the standard streams of a program, or a serial port."""
 
 from __future__ import annotations
 
 import select
 import socket
 import subprocess
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
 
 from edgert.errors import LinkError, ToolError
 
@@ -22,7 +25,10 @@ class Stream(ABC):
 
     @abstractmethod
     def read(self, timeout_s: float) -> bytes:
-        """What has arrived, at least a byte; b"" if nothing does within timeout_s. Raises LinkError: closed."""
+        """What has arrived, at least a byte; b"" if nothing does within timeout_s.
+
+        Raises LinkError if the other side has closed it.
+        """
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -39,11 +45,37 @@ class Stream(ABC):
         self.close()
 
 
+@dataclass(frozen=True)
+class _Behind:
+    """The process at the other end, and what it writes to its standard error."""
+
+    process: subprocess.Popen[bytes]
+    words: IO[bytes]
+
+    def end(self) -> None:
+        """Kindly first."""
+        for stop in (self.process.terminate, self.process.kill):
+            if self.process.poll() is not None:
+                return
+            stop()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_EXIT_S)
+
+    def last_words(self) -> str:
+        """The last line that it wrote before it ended."""
+        self.end()
+        if self.words.closed:
+            return ""
+        self.words.seek(0)
+        lines = self.words.read().decode(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 class SocketStream(Stream):
     """A connected socket, and the process behind it where there is one: ended when the stream is closed."""
 
-    def __init__(self, connected: socket.socket, name: str, process: subprocess.Popen[bytes] | None = None):
-        self._socket, self._name, self._process = connected, name, process
+    def __init__(self, connected: socket.socket, name: str, behind: _Behind | None = None) -> None:
+        self._socket, self._name, self._behind = connected, name, behind
         self._socket.settimeout(_WRITE_TIMEOUT_S)
 
     def read(self, timeout_s: float) -> bytes:
@@ -65,19 +97,15 @@ class SocketStream(Stream):
 
     def close(self) -> None:
         self._socket.close()
-        if self._process is not None:
-            _end(self._process)
+        if self._behind is not None:
+            self._behind.end()
+            self._behind.words.close()
 
     def _gone(self, why: str) -> LinkError:
         return LinkError(f"the connection is closed{': ' + why if why else ''}", where=self._name)
 
     def _last_words(self) -> str:
-        """What the process said on its standard error before it ended."""
-        if self._process is None or self._process.stderr is None:
-            return ""
-        _end(self._process)
-        words = self._process.stderr.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(words) if line.strip()), "")
+        return self._behind.last_words() if self._behind else ""
 
 
 class SerialStream(Stream):
@@ -121,15 +149,21 @@ def connect_tcp(address: str, timeout_s: float) -> Stream:
 def start_process(argv: Sequence[str]) -> Stream:
     """Start a program and talk through its standard input and output. Raises ToolError if it cannot start."""
     ours, theirs = socket.socketpair()
+    words = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the stream; a pipe could fill up
     with theirs:
         try:
             process = subprocess.Popen(
-                list(argv), stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, start_new_session=True
+                list(argv),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=words,
+                start_new_session=True,
             )
         except OSError as error:
             ours.close()
+            words.close()
             raise ToolError(f"cannot start {argv[0]}: {error.strerror}", hint="edgert doctor") from error
-    return SocketStream(ours, argv[0], process)
+    return SocketStream(ours, argv[0], _Behind(process, words))
 
 
 def open_serial(address: str, baud: int) -> Stream:
@@ -145,15 +179,3 @@ def open_serial(address: str, baud: int) -> Stream:
             f"cannot open {address}: {error}", hint="is it plugged in, and may you use it?"
         ) from error
     return SerialStream(port, address)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, kindly first."""
-    for stop in (process.terminate, process.kill):
-        if process.poll() is not None:
-            return
-        stop()
-        try:
-            process.wait(_EXIT_S)
-        except subprocess.TimeoutExpired:
-            continue

@@ -17,26 +17,22 @@ import unicorn
 from unicorn import arm_const, riscv_const
 
 from edgert.board import Board
-from edgert.drivers.elf import Elf
+from edgert.drivers.access import Access, Registers
+from edgert.drivers.debug_link import DebugLink
+from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.flash import Flash
-from edgert.drivers.session import (
-    DISPATCH,
-    Array,
-    LayerProfile,
-    Profile,
-    Session,
-    port_bytes,
-    read_outputs,
-)
+from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.session import DISPATCH, Array, LayerProfile, Profile, Session
 from edgert.drivers.timing import CostModel
-from edgert.errors import BoardFaultError, BoardTimeoutError, UsageError
+from edgert.errors import BoardFaultError, UsageError
 from edgert.target import Target, load_target
 
 _PAGE = 0x1000
-_SYSTEM_CONTROL_SPACE = 0xE000E000  # Armv7-M ARM, B3.2: registers that start-up code touches
-_PAINT = 0xA5
-_GUARD = bytes([_PAINT]) * 32  # at the end of the stack: gone if the stack went past it
-_START_TIMEOUT_S = 10.0
+_PRIVATE_PAGES = (0xE000E000, 0xE0001000)  # Armv7-M ARM, B3.2 and C1.8: registers that the firmware touches
+_NOWHERE = 0xFFFF_FFFE
+_OUTSIDE = -2  # the layer of code that is not the model's
+_ARM = (arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR)
+_RISCV = (riscv_const.UC_RISCV_REG_PC, riscv_const.UC_RISCV_REG_SP, riscv_const.UC_RISCV_REG_RA)
 _EPSR_IT = 0x0600_FC00  # Armv7-M ARM, B1.4.2
 _ARM_CPUS = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
@@ -45,24 +41,101 @@ _ARM_CPUS = {
     "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
-
-
-@dataclass(frozen=True)
-class _Registers:
-    pc: int
-    sp: int
-    link: int
-
-
-_ARM = _Registers(arm_const.UC_ARM_REG_PC, arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR)
-_RISCV = _Registers(riscv_const.UC_RISCV_REG_PC, riscv_const.UC_RISCV_REG_SP, riscv_const.UC_RISCV_REG_RA)
+_ACCESS_WORDS = {
+    unicorn.UC_MEM_READ_UNMAPPED: "read of", unicorn.UC_MEM_WRITE_UNMAPPED: "write to",
+    unicorn.UC_MEM_FETCH_UNMAPPED: "jump to", unicorn.UC_MEM_WRITE_PROT: "write to",
+}  # fmt: skip
 
 
 def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Session:
-    elf = folder / "firmware.elf"
-    if not elf.is_file():
-        raise UsageError(f"{folder} has no firmware.elf", hint=f"compile the model with --board {board.id}")
-    return UnicornSession(report, Elf(elf), board)
+    """Any board whose core Unicorn has can be opened, whatever its own driver. Raises UsageError."""
+    elf = load_firmware(folder, board)
+    return UnicornSession(report, UnicornAccess(elf, board), elf, board)
+
+
+class UnicornAccess(Access):
+    """See Access. Time stands still between `resume` and `wait`: the core runs in `wait`."""
+
+    def __init__(self, elf: Elf, board: Board) -> None:
+        self._elf, self._board = elf, board
+        self._target = load_target(board.target)
+        self._arm = not self._target.arch.startswith("rv")
+        self._pc, self._sp, self._link = _ARM if self._arm else _RISCV
+        self._stop_at = 0
+        self._bad_access = ""
+        self._core()
+
+    def _core(self) -> None:
+        """A core with the firmware in its flash; everything else of it is new."""
+        assert self._board.flash is not None and self._board.ram is not None
+        self.uc = _new_core(self._target, self._board)
+        for region, access in (
+            (self._board.flash, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC),
+            (self._board.ram, unicorn.UC_PROT_ALL),
+        ):
+            self.uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE, access)
+        for page in _PRIVATE_PAGES if self._arm else ():
+            self.uc.mem_map(page, _PAGE)
+        for address, data in self._elf.segments:
+            self.uc.mem_write(address, data)
+        self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_access)
+
+    def reset(self) -> None:
+        self._core()
+        if not self._arm:
+            self.uc.reg_write(self._pc, self._elf.entry)
+            return
+        vectors = self._elf.symbols["ert_flash_start"]
+        stack, entry = (int.from_bytes(self.read(vectors + 4 * i, 4), "little") for i in range(2))
+        self.uc.reg_write(self._sp, stack)
+        self.uc.reg_write(self._pc, entry)
+
+    def read(self, address: int, nbytes: int) -> bytes:
+        try:
+            return bytes(self.uc.mem_read(address, nbytes))
+        except unicorn.UcError as error:
+            raise BoardFaultError(f"there is no memory at {address:#010x}", where=self._board.id) from error
+
+    def write(self, address: int, data: bytes) -> None:
+        try:
+            self.uc.mem_write(address, data)
+        except unicorn.UcError as error:
+            raise BoardFaultError(f"there is no memory at {address:#010x}", where=self._board.id) from error
+
+    def registers(self) -> Registers:
+        return Registers(*(self.uc.reg_read(r) for r in (self._pc, self._sp, self._link)))
+
+    def halt(self) -> None:
+        return None  # it runs in `wait` only
+
+    def resume(self, stop_at: int) -> None:
+        self._stop_at = stop_at
+
+    def wait(self, timeout_s: float) -> bool:
+        try:
+            if self._here() == self._stop_at:
+                self._run(count=1)
+            self._run(self._stop_at, timeout_s)
+        except unicorn.UcError as error:
+            what = self._bad_access or f"the core stopped: {error}"
+            self._bad_access = ""
+            raise BoardFaultError(what, where=self._board.id) from error
+        return self._here() == self._stop_at
+
+    def _run(self, until: int = _NOWHERE, timeout_s: float = 0.0, count: int = 0) -> None:
+        start = self.uc.reg_read(self._pc) | (1 if self._arm else 0)
+        timeout_us = max(1, int(timeout_s * 1e6)) if timeout_s else 0
+        self.uc.emu_start(start, until, timeout=timeout_us, count=count)
+
+    def _here(self) -> int:
+        return int(self.uc.reg_read(self._pc)) & ~1
+
+    def _on_bad_access(
+        self, _uc: object, access: int, address: int, size: int, _value: int, _data: object
+    ) -> bool:
+        what = _ACCESS_WORDS.get(access, "access to")
+        self._bad_access = f"{what} {address:#010x} ({size} bytes), which is no memory"
+        return False
 
 
 @dataclass
@@ -76,101 +149,32 @@ class _Trace:
     blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
     taken: Counter[int] = field(default_factory=Counter)
     waited: Counter[int] = field(default_factory=Counter)
-    layer: int = -1
+    layer: int = _OUTSIDE
     expected: int = 0
     conditional: bool = False
 
 
-class UnicornSession(Session):
-    """See Session. The core is reset when the session opens, and after a run that did not end well."""
+class UnicornSession(MailboxSession):
+    """See Session. Profiles are counted and modelled, not read from the core: it has no cycles."""
 
-    def __init__(self, report: Mapping[str, Any], elf: Elf, board: Board) -> None:
-        super().__init__(report)
-        self._elf, self._board = elf, board
+    def __init__(self, report: Mapping[str, Any], access: UnicornAccess, elf: Elf, board: Board) -> None:
+        self._access, self._elf = access, elf
         self._target = load_target(board.target)
-        self._arm = self._target.arch != "rv32"
-        self._regs = _ARM if self._arm else _RISCV
-        self._thumb = 1 if self._arm else 0
-        self._bad_access = ""
+        self._arm = not self._target.arch.startswith("rv")
         self._with_it: dict[tuple[int, int], bool] = {}
-        self._arena = elf.symbols["ert_arena"]
-        self._wait = elf.symbols["ert_wait"] & ~1
-        self._stack_limit = elf.symbols["ert_stack_limit"]
-        self._start()
+        super().__init__(report, DebugLink(access, elf, report, board), board)
 
-    def _start(self) -> None:
-        """A core out of reset, run until it waits for input."""
-        self._uc = _core(self._target)
-        self._load()
-        self._resume(self._reset(), _START_TIMEOUT_S)
+    @property
+    def _uc(self) -> unicorn.Uc:
+        return self._access.uc
 
-    def _load(self) -> None:
-        assert self._board.flash is not None and self._board.ram is not None
-        for region, access in (
-            (self._board.flash, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC),
-            (self._board.ram, unicorn.UC_PROT_ALL),
-        ):
-            self._uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE, access)
-        if self._arm:
-            self._uc.mem_map(_SYSTEM_CONTROL_SPACE, _PAGE)
-        for address, data in self._elf.segments:
-            self._uc.mem_write(address, data)
-        self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_access)
-
-    def _reset(self) -> int:
-        """Set the stack as the core does; returns the address of the first instruction."""
-        if not self._arm:
-            return self._elf.entry
-        assert self._board.flash is not None
-        stack, entry = (
-            int.from_bytes(self._uc.mem_read(self._board.flash.start + 4 * i, 4), "little") for i in range(2)
-        )
-        self._uc.reg_write(self._regs.sp, stack)
-        return entry
-
-    def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
-        if not self._ready:
-            self._start()
-        self._uc.mem_write(self._stack_limit, _GUARD)
-        for port, data in zip(self.report["inputs"], inputs, strict=True):
-            self._uc.mem_write(self._arena + port["offset"], data)
-        # ert_wait is empty: going on after it is returning from it
-        self._resume(self._uc.reg_read(self._regs.link), timeout_s)
-        self._check_stack()
-        ports = self.report["outputs"]
-        found = {
-            p["offset"]: bytes(self._uc.mem_read(self._arena + p["offset"], port_bytes(p))) for p in ports
-        }
-        return read_outputs(ports, found)
-
-    def _check_stack(self) -> None:
-        if self._uc.mem_read(self._stack_limit, len(_GUARD)) == _GUARD:
-            return
-        self._ready = False
-        raise BoardFaultError(
-            "the stack overflowed into the static data",
-            where=self._board.id,
-            rule=f"it has {self._elf.symbols['ert_stack_top'] - self._stack_limit:,} bytes",
-            hint="choose a board with more RAM",
-        )
-
-    def _resume(self, address: int, timeout_s: float) -> None:
-        """Run until the firmware waits for input again; what ends otherwise leaves the core to be reset."""
-        self._ready = False
-        try:
-            self._uc.emu_start(address | self._thumb, self._wait, timeout=max(1, int(timeout_s * 1e6)))
-        except unicorn.UcError as error:
-            raise self._fault(error) from error
-        if self._uc.reg_read(self._regs.pc) & ~1 != self._wait:
-            raise BoardTimeoutError(
-                f"no answer within {timeout_s:g} s", where=self._place(), hint="give it more time (--timeout)"
-            )
-        self._ready = True
-
-    def _profile(self, inputs: Sequence[bytes], timeout_s: float) -> Profile:
+    def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
+        """repetitions: all would be the same."""
+        if self._target.timing is None:
+            raise UsageError(f"nobody knows the timing of {self._target.id}", where=self._board.id)
+        self._run(inputs, timeout_s)  # so that a core that has to be reset is reset before it gets the hooks
         trace = _Trace()
         flash = self._flash()
-        self._paint()
         hooks = [self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block_hook(trace, flash))]
         if flash:
             region = flash.region
@@ -210,15 +214,21 @@ class UnicornSession(Session):
     def _block_hook(self, trace: _Trace, flash: Flash | None) -> Callable[..., None]:
         entries = {self._elf.symbols[layer["symbol"]] & ~1: layer["index"] for layer in self.report["layers"]}
         invoke = self._function(f"{self.report['name']}_invoke")
+        runtime = self._function("ert_mailbox_answer")
 
         def on_block(_uc: object, address: int, size: int, _data: object) -> None:
             follows = address == trace.expected
+            trace.expected = address + size
             if not follows:
                 trace.taken[trace.layer] += 1
-            trace.layer = entries.get(address, -1 if invoke[0] <= address < invoke[1] else trace.layer)
+            if invoke[0] <= address < invoke[1]:
+                trace.layer = -1
+            elif runtime[0] <= address < runtime[1]:
+                trace.layer = _OUTSIDE
+            elif trace.layer != _OUTSIDE:
+                trace.layer = entries.get(address, trace.layer)
             key = (trace.layer, address, size)
             trace.blocks[key] = trace.blocks.get(key, 0) + 1
-            trace.expected = address + size
             # an IT block that crosses a page is translated in two: the second has no IT instruction
             trace.conditional = self._conditional(address, size) or (follows and trace.conditional)
             if flash and (waits := flash.fetch(address, size)):
@@ -245,12 +255,15 @@ class UnicornSession(Session):
         model = CostModel(self._target)
         costs = {
             (address, size): model.cost(bytes(self._uc.mem_read(address, size)), address)
-            for _, address, size in trace.blocks
+            for layer, address, size in trace.blocks
+            if layer != _OUTSIDE
         }
         layers = {layer["index"]: layer for layer in self.report["layers"]}
         layers[-1] = {"name": DISPATCH, "op": "-", "variant": "-", "macs": 0}
         instructions, cycles = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0.0)
         for (layer, address, size), times in trace.blocks.items():
+            if layer == _OUTSIDE:
+                continue
             instructions[layer] += times * costs[address, size].instructions
             cycles[layer] += times * costs[address, size].cycles
         for layer in layers:
@@ -265,52 +278,7 @@ class UnicornSession(Session):
         )  # fmt: skip
         timing = self._board.flash_timing
         wait_states = timing.wait_states if timing else None
-        return Profile(rows, "modelled", self._stack_bytes(), self._board.clock_hz, wait_states)
-
-    def _paint(self) -> None:
-        limit, sp = self._elf.symbols["ert_stack_limit"], self._uc.reg_read(self._regs.sp)
-        self._uc.mem_write(limit, bytes([_PAINT]) * (sp - limit))
-
-    def _stack_bytes(self) -> int:
-        """From the top of the stack to the lowest byte that is no longer painted."""
-        limit, top = self._elf.symbols["ert_stack_limit"], self._elf.symbols["ert_stack_top"]
-        found = bytes(self._uc.mem_read(limit, top - limit))
-        untouched = len(found) - len(found.lstrip(bytes([_PAINT])))
-        return top - limit - untouched
-
-    def _on_bad_access(
-        self, _uc: object, access: int, address: int, size: int, _value: int, _data: object
-    ) -> bool:
-        kinds = {
-            unicorn.UC_MEM_READ_UNMAPPED: "read of", unicorn.UC_MEM_WRITE_UNMAPPED: "write to",
-            unicorn.UC_MEM_FETCH_UNMAPPED: "jump to", unicorn.UC_MEM_WRITE_PROT: "write to",
-        }  # fmt: skip
-        self._bad_access = (
-            f"{kinds.get(access, 'access to')} {address:#010x} ({size} bytes), which is no memory"
-        )
-        return False
-
-    def _fault(self, error: unicorn.UcError) -> BoardFaultError:
-        what = self._bad_access or f"the core stopped: {error}"
-        self._bad_access = ""
-        return BoardFaultError(
-            what, where=self._place(), hint="look at that line of model.c or its kernel header"
-        )
-
-    def _place(self) -> str:
-        """Board, layer, function, line and address of where the core is."""
-        pc, link = (self._uc.reg_read(r) & ~1 for r in (self._regs.pc, self._regs.link))
-        function = self._elf.function_at(pc)
-        symbols = {layer["symbol"]: layer for layer in self.report["layers"]}
-        names = [f.name for f in (function, self._elf.function_at(link)) if f]
-        layer = next((symbols[name] for name in names if name in symbols), None)
-        parts = [self._board.id]
-        if layer:
-            parts.append(f"layer {layer['index']} {layer['name']}")
-        parts.append(
-            f"{function.name if function else 'outside the firmware'} {self._elf.line_at(pc)}".strip()
-        )
-        return ", ".join([*parts, f"pc {pc:#010x}"])
+        return Profile(rows, "modelled", self.stack_bytes(), self._board.clock_hz, wait_states)
 
 
 def _read_hook(trace: _Trace, flash: Flash) -> Callable[..., None]:
@@ -342,10 +310,14 @@ def _has_it(code: bytes) -> bool:
     return False
 
 
-def _core(target: Target) -> unicorn.Uc:
-    if target.arch == "rv32":
-        return unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+def _new_core(target: Target, board: Board) -> unicorn.Uc:
+    if target.arch.startswith("rv"):
+        bits = unicorn.UC_MODE_RISCV64 if target.arch == "rv64" else unicorn.UC_MODE_RISCV32
+        return unicorn.Uc(unicorn.UC_ARCH_RISCV, bits)
+    if target.emulator not in _ARM_CPUS:
+        raise UsageError(
+            f"Unicorn has no {target.name}", where=board.id, hint="use a QEMU board: edgert boards"
+        )
     core = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-    assert target.emulator is not None
     core.ctl_set_cpu_model(_ARM_CPUS[target.emulator])
     return core

@@ -14,6 +14,7 @@ import pytest
 import tiny
 
 from edgert.board import Board, load_board
+from edgert.codegen.c.emit import steps_table
 from edgert.drivers import open_session
 from edgert.drivers.flash import ReadCache
 from edgert.drivers.session import LayerProfile, Profile
@@ -84,10 +85,11 @@ CORES = {
 
 
 def _function(index: int, body: str, times: int) -> str:
+    """Aligned so that none crosses a page, where the emulator cuts a block of code in two."""
     name = f"tiny_step_{index:02}"
     lines = (
         ".syntax unified", ".thumb", f".section .text.{name}, \\\"ax\\\", %progbits", f".global {name}",
-        f".type {name}, %function", ".p2align 5", ".thumb_func", f"{name}:", "push {r4-r7, lr}",
+        f".type {name}, %function", ".p2align 10", ".thumb_func", f"{name}:", "push {r4-r7, lr}",
         "str r0, [r0]", "mov r1, r0", "mov r2, r0", "movs r3, #8", "ldr r6, 7f", ".p2align 3",
         f".rept {times}", body.replace("; ", "\\n"), ".endr", "pop {r4-r7, pc}",
         "8: push {r4, lr}", "pop {r4, pc}", "9: bx lr", ".p2align 2", "7: .word table",
@@ -115,13 +117,14 @@ class Layers:
             + declared
             + "".join(_function(i, *what) for i, what in enumerate(bodies))
             + f'void tiny_invoke(uint8_t *arena)\n{{\n{called}    __asm__ volatile("");\n}}\n'
+            + steps_table("tiny", [f"tiny_step_{i:02}" for i in count])
         )
-        compile_firmware(self.folder, "tiny", 128, board, self.folder / "firmware.elf")
         report = tiny.report(board.id)
         report["layers"] = [
             {**report["layers"][0], "index": i, "symbol": f"tiny_step_{i:02}", "name": what[0]}
             for i, what in enumerate(bodies)
         ]
+        compile_firmware(self.folder, report, board, self.folder / "firmware.elf")
         with open_session(report, self.folder, board) as session:
             return session.profile(np.zeros(tiny.ELEMENTS, dtype=np.uint8))
 

@@ -40,6 +40,8 @@ void tiny_invoke(uint8_t *arena)
     tiny_step_01(arena);
     arena[80] = (uint8_t)runs;
 }
+extern void (*const tiny_steps[2])(uint8_t *arena);
+void (*const tiny_steps[2])(uint8_t *arena) = {tiny_step_00, tiny_step_01};
 """
 COPY = "    for (int32_t i = 0; i < 16; i++) { arena[64 + i] = arena[32 + i]; }"
 
@@ -79,14 +81,17 @@ class Bench:
 
     folder: Path
 
-    def build(self, board: Board, second: str = COPY, extra: str = "") -> Firmware:
+    def build(
+        self, board: Board, second: str = COPY, extra: str = "", *, count_runs: bool = False
+    ) -> Firmware:
         (self.folder / "model.h").write_text(MODEL_H)
         (self.folder / "model.c").write_text(extra + STEPS.replace("SECOND", second))
-        return compile_firmware(self.folder, "tiny", 128, board, self.folder / "firmware.elf")
+        described = report(board.id, count_runs=count_runs)
+        return compile_firmware(self.folder, described, board, self.folder / "firmware.elf")
 
     def open(
         self, board_id: str, second: str = COPY, extra: str = "", *, count_runs: bool = False
     ) -> Session:
         board = load_board(board_id)
-        self.build(board, second, extra)
+        self.build(board, second, extra, count_runs=count_runs)
         return open_session(report(board_id, count_runs=count_runs), self.folder, board)

@@ -34,6 +34,8 @@ def test_exit_codes_are_unique_and_fixed() -> None:
         "ToolError": 8,
         "BoardFaultError": 9,
         "BoardTimeoutError": 10,
+        "LinkError": 11,
+        "WrongFirmwareError": 12,
     }
 
 
