@@ -88,10 +88,13 @@ def compile_program(
     return Artifact.load(folder)
 
 
-def connect(artifact: Artifact, *, board: str | None = None) -> Session:
+def connect(artifact: Artifact, *, board: str | None = None, link: str = "") -> Session:
     """Open a session with the board that runs this artifact; `board` defaults to the one it was compiled for.
 
-    Raises UsageError if the artifact was compiled for another target, ToolError, BoardFaultError.
+    link: another way to it than the board's own: "gdb:HOST:PORT", "serial:/dev/ttyACM0", "unicorn".
+
+    Raises UsageError if the artifact was compiled for another target, ToolError, LinkError,
+    WrongFirmwareError, BoardTimeoutError, BoardFaultError.
     """
     from edgert.drivers import open_session
 
@@ -108,7 +111,7 @@ def connect(artifact: Artifact, *, board: str | None = None) -> Session:
             f" not for {wanted}",
             hint=f"compile it with --board {wanted}",
         )
-    return open_session(artifact.report, artifact.folder, described)
+    return open_session(artifact.report, artifact.folder, described, link)
 
 
 @dataclass(frozen=True)

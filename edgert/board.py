@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
@@ -124,6 +125,12 @@ class Board:
     @property
     def ram_bytes(self) -> int | None:
         return self.ram.nbytes if self.ram else None
+
+
+def filled_in(command: Sequence[str], **names: str) -> list[str]:
+    """A command of a descriptor with {python} and `names` put in."""
+    known = {"python": sys.executable, **names}
+    return [part.format_map(known) for part in command]
 
 
 def list_boards() -> list[str]:

@@ -15,7 +15,7 @@ enum { SESSION = 0, SEQUENCE = 2, KIND = 3, REGION = 4, STATUS = 5, COUNT = 6, O
 
 static uint8_t frame[ENCODED_BYTES];
 static uint32_t received; /* bytes; more than ENCODED_BYTES: lost track until the next zero */
-static uint16_t session;
+static uint16_t session; /* 0: nobody has said HELLO, nobody listens */
 static uint32_t announced;
 
 static uint32_t get(const uint8_t *from, uint32_t nbytes)
@@ -162,7 +162,7 @@ static void announce(void)
 
 void ert_frames_poll(void)
 {
-    if (announced != ert_mailbox.answered && received == 0) {
+    if (session != 0 && announced != ert_mailbox.answered && received == 0) {
         announce();
     }
     for (int32_t byte = ert_uart_read(); byte >= 0; byte = ert_uart_read()) {

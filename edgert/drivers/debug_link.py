@@ -24,6 +24,8 @@ class DebugLink(Link):
         self._idle = elf.symbols["ert_idle"] & ~1
 
     def read(self, region: Region, offset: int, nbytes: int) -> bytes:
+        if region not in _SYMBOLS:
+            return b""
         return self._access.read(self._elf.symbols[_SYMBOLS[region]] + offset, nbytes)
 
     def write(self, region: Region, offset: int, data: bytes) -> None:
@@ -40,7 +42,9 @@ class DebugLink(Link):
         if not came_back:
             self._access.halt()
             raise BoardTimeoutError(
-                f"no answer within {timeout_s:.3g} s", where=self._here(), hint="give it more time (--timeout)"
+                f"no answer within {timeout_s:.3g} s",
+                where=self._here(),
+                hint="give it more time (--timeout)",
             )
 
     def restart(self) -> None:

@@ -14,7 +14,7 @@ from edgert.errors import UsageError
 from edgert.firmware import source_digest
 
 
-def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Session:
+def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
     return HostSession(report, folder)
 
 

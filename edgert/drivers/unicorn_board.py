@@ -47,7 +47,7 @@ _ACCESS_WORDS = {
 }  # fmt: skip
 
 
-def open_session(report: Mapping[str, Any], folder: Path, board: Board) -> Session:
+def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
     """Any board whose core Unicorn has can be opened, whatever its own driver. Raises UsageError."""
     elf = load_firmware(folder, board)
     return UnicornSession(report, UnicornAccess(elf, board), elf, board)
@@ -74,7 +74,8 @@ class UnicornAccess(Access):
             (self._board.ram, unicorn.UC_PROT_ALL),
         ):
             self.uc.mem_map(region.start, -(-region.nbytes // _PAGE) * _PAGE, access)
-        for page in _PRIVATE_PAGES if self._arm else ():
+        uart = (self._board.uart.base & -_PAGE,) if self._board.uart else ()  # reads as zero: nobody is there
+        for page in (*(_PRIVATE_PAGES if self._arm else ()), *uart):
             self.uc.mem_map(page, _PAGE)
         for address, data in self._elf.segments:
             self.uc.mem_write(address, data)
