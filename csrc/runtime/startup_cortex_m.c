@@ -1,7 +1,7 @@
 /* Reset and vector table of every Cortex-M. Source: Armv7-M Architecture Reference Manual, B1.5 */
 #include "runtime/startup.h"
 
-extern uint32_t ert_stack_top[];
+extern uint32_t ert_stack_top[], ert_flash_start[];
 void _start(void);
 void ert_fault_exception(void);      /* csrc/port/core_cortex_m.c */
 void ert_tick(void);
@@ -9,6 +9,10 @@ void ert_unexpected_exception(void);
 
 void _start(void)
 {
+#if __ARM_ARCH >= 7
+    /* VTOR: a debugger may have started us from memory that is not where reset looks. Armv7-M ARM, B3.2.5 */
+    *(volatile uint32_t *)0xE000ED08u = (uint32_t)ert_flash_start;
+#endif
 #if defined(__ARM_FP)
     /* CPACR: full access to CP10 and CP11, the FPU. Armv7-M ARM, B3.2.20 */
     *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;

@@ -75,9 +75,9 @@ class GdbAccess(Access):
 
     def _open(self) -> None:
         reply = self._ask(b"qSupported:swbreak+;hwbreak+").decode("ascii", "replace")
-        self._features = dict(
-            f.split("=", 1) if "=" in f else (f[:-1], f[-1:]) for f in reply.split(";") if f
-        )
+        for feature in filter(None, reply.split(";")):  # name=value, name+ or name-
+            name, sign, value = feature.partition("=")
+            self._features[name if sign else name[:-1]] = value if sign else name[-1:]
         size = self._features.get("PacketSize", "")
         if size:
             self._packet_bytes = min(max(64, _number(size)), _MOST_PACKET_BYTES)
