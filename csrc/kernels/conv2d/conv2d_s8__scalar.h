@@ -225,13 +225,12 @@ ERT_INLINE void ert_conv2d_s8__scalar_pointwise(
     const int8_t *x, int8_t *y, const int8_t *w, const int32_t *requant, int32_t pixels, int32_t channels,
     const ert_conv2d_s8_t *g)
 {
-    const int32_t all = g->batch * g->out_h * g->out_w;
-    int32_t p = 0;
-    for (; p + pixels <= all; p += pixels) {
+    const int32_t all = g->batch * g->out_h * g->out_w, blocks = all / pixels * pixels;
+    for (int32_t p = 0; p < blocks; p += pixels) {
         const ert_conv2d_s8__scalar_block_t block = {x + p * g->in_c, pixels, g->in_c, 0};
         ert_conv2d_s8__scalar_block(&block, w, requant, y + p * g->out_c, channels, g);
     }
-    for (; p < all; p++) {
+    for (int32_t p = blocks; p < all; p++) {
         const ert_conv2d_s8__scalar_block_t block = {x + p * g->in_c, 1, g->in_c, 0};
         ert_conv2d_s8__scalar_block(&block, w, requant, y + p * g->out_c, channels, g);
     }
