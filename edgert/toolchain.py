@@ -107,16 +107,18 @@ def zig_cc(target: Target) -> list[str]:
 
 
 def compile_host(folder: Path, out: Path) -> Path:
-    """Compile folder/model.c to a shared library `out`: with gcc where there is one, else with zig.
+    """Compile folder/model.c to a shared library `out` of this machine. Raises ToolError."""
+    return compile_shared([folder / "model.c"], out, _WARNINGS)
 
-    Raises ToolError.
-    """
-    compiler = [shutil.which("gcc") or ""] if shutil.which("gcc") else [*_zig(), "cc"]
+
+def compile_shared(sources: Sequence[Path], out: Path, warnings: Sequence[str] = ("-Wall",)) -> Path:
+    """Compile to a shared library `out`: with gcc where there is one, else with zig. Raises ToolError."""
+    gcc = shutil.which("gcc")
     command = [
-        *compiler, *_WARNINGS, "-O2", "-g", "-ffp-contract=off", "-fPIC", "-shared", f"-I{folder}",
-        str(folder / "model.c"), "-o", str(out),
+        *([gcc] if gcc else [*_zig(), "cc"]), *warnings, "-O2", "-g", "-ffp-contract=off", "-fPIC", "-shared",
+        f"-I{sources[0].parent}", *map(str, sources), "-o", str(out),
     ]  # fmt: skip
-    _run(command, where=folder.name)
+    _run(command, where=sources[0].parent.name)
     return out
 
 

@@ -20,16 +20,16 @@ class DebugLink(Link):
     """The core stands at ert_idle between requests; it is let go to answer one, and comes back there."""
 
     def __init__(self, access: Access, elf: Elf, report: Mapping[str, Any], board: Board) -> None:
-        self._access, self._elf, self._report, self._board = access, elf, report, board
+        self._access, self.elf, self._report, self._board = access, elf, report, board
         self._idle = elf.symbols["ert_idle"] & ~1
 
     def read(self, region: Region, offset: int, nbytes: int) -> bytes:
         if region not in _SYMBOLS:
             return b""
-        return self._access.read(self._elf.symbols[_SYMBOLS[region]] + offset, nbytes)
+        return self._access.read(self.elf.symbols[_SYMBOLS[region]] + offset, nbytes)
 
     def write(self, region: Region, offset: int, data: bytes) -> None:
-        self._access.write(self._elf.symbols[_SYMBOLS[region]] + offset, data)
+        self._access.write(self.elf.symbols[_SYMBOLS[region]] + offset, data)
 
     def execute(self, timeout_s: float) -> None:
         try:
@@ -52,17 +52,17 @@ class DebugLink(Link):
         self.execute(START_TIMEOUT_S)
 
     def place(self, fault: Fault) -> str:
-        return place(self._elf, self._report, self._board.id, fault.pc, (fault.link, *self._stack(fault.sp)))
+        return place(self.elf, self._report, self._board.id, fault.pc, (fault.link, *self._stack(fault.sp)))
 
     def _here(self) -> str:
         found = self._access.registers()
-        return place(self._elf, self._report, self._board.id, found.pc, (found.link, *self._stack(found.sp)))
+        return place(self.elf, self._report, self._board.id, found.pc, (found.link, *self._stack(found.sp)))
 
     def _stack(self, sp: int) -> list[int]:
         """The words on the stack: return addresses are among them."""
-        top = self._elf.symbols.get("ert_stack_top", 0)
+        top = self.elf.symbols.get("ert_stack_top", 0)
         nbytes = min(top - sp, _STACK_SCAN_BYTES) & ~3
-        if nbytes <= 0 or sp < self._elf.symbols["ert_stack_limit"]:
+        if nbytes <= 0 or sp < self.elf.symbols["ert_stack_limit"]:
             return []
         try:
             data = self._access.read(sp & ~3, nbytes)

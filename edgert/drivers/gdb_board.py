@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgert.board import Board, filled_in
+from edgert.drivers import qemu_count
 from edgert.drivers.debug_link import DebugLink
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.gdb import Core, GdbAccess
 from edgert.drivers.mailbox import MailboxSession
-from edgert.drivers.session import Session
+from edgert.drivers.session import Profile, Session
 from edgert.drivers.stream import STDIO, Stream, connect_tcp, start_process
 from edgert.errors import UsageError
 from edgert.target import load_target
@@ -23,6 +24,11 @@ _ARM, _RISCV = (15, 13, 14), (32, 2, 1)  # pc, sp, link: GDB's numbers of the st
 def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
     """address: host:port of a server that runs; a board that starts empty is loaded first."""
     elf = load_firmware(folder, board)
+    kind = QemuSession if qemu_count.can_count(board) and not address else MailboxSession
+    return kind(report, _open_link(report, board, elf, address), board)
+
+
+def _open_link(report: Mapping[str, Any], board: Board, elf: Elf, address: str = "") -> DebugLink:
     access = open_access(board, elf, address)
     if board.gdb is not None and board.gdb.load:
         try:
@@ -30,7 +36,26 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board, address:
         except BaseException:
             access.close()
             raise
-    return MailboxSession(report, DebugLink(access, elf, report, board), board)
+    return DebugLink(access, elf, report, board)
+
+
+class QemuSession(MailboxSession):
+    """See Session. Profiles are counted in a second QEMU, which has a plugin that counts and is slower."""
+
+    def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
+        """repetitions: all would be the same."""
+        assert isinstance(self._link, DebugLink)
+        profile = super()._profile(inputs, timeout_s, 1)
+        out = qemu_count.scratch_file()
+        elf = self._link.elf
+        try:
+            board = qemu_count.with_plugin(self._board, self.report, elf, out)
+            link = _open_link(self.report, board, elf)
+            with MailboxSession(self.report, link, board) as counting:
+                counting.run_bytes(inputs, timeout_s)
+                return qemu_count.counted(profile, qemu_count.read_counts(out, len(self.report["layers"])))
+        finally:
+            out.unlink()
 
 
 def open_access(board: Board, elf: Elf, address: str = "") -> GdbAccess:

@@ -201,8 +201,11 @@ class MailboxSession(Session):
             hint="flash it: edgert flash",
         )
 
-    def _run(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
+    def run_bytes(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
+        """run(), the inputs already the model's bytes."""
         return self._arrays(self._request(Command.RUN, timeout_s, inputs))
+
+    _run = run_bytes
 
     def _arrays(self, answer: Answer) -> list[Array]:
         ports = self.report["outputs"]

@@ -47,13 +47,15 @@ def _row(index: int, layer: LayerProfile, whole: int) -> tuple[str, ...]:
 def _headline(report: Mapping[str, Any], profile: Profile, board: str | None) -> str:
     lines = [f"{report['name']} on {board or report['board']}"]
     per_mac = f" ({cost_per_mac(profile, report['macs'])} per MAC)" if report["macs"] else ""
-    lines.append(f"  instructions  {number(profile.instructions)}, counted exactly")
+    if profile.instructions is not None:
+        lines.append(f"  instructions  {number(profile.instructions)}, counted exactly")
     if profile.cycles:
         clock = (
             f" = {profile.milliseconds:.2f} ms at {profile.clock_hz / 1e6:g} MHz" if profile.clock_hz else ""
         )
         lines.append(f"  cycles        {number(profile.cycles)}{per_mac}, {profile.cycles_kind}{clock}")
-        lines.append(f"  wait states   {_waits(profile)}")
+        lines += [f"  wait states   {_waits(profile)}"] if profile.cycles_kind == "modelled" else []
+        lines += [f"  median of     {profile.repetitions} runs"] if profile.repetitions > 1 else []
     stack = f", stack {number(profile.stack_bytes)} bytes" if profile.stack_bytes is not None else ""
     lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
     if report["flash_bytes"]:

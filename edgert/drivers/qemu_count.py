@@ -1,0 +1,84 @@
+"""Instructions of every layer, counted by QEMU itself: a second, independent count beside Unicorn's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from edgert import cache, toolchain
+from edgert.board import Board
+from edgert.drivers.elf import Elf
+from edgert.drivers.session import Profile
+from edgert.errors import BoardFaultError
+
+_OUTSIDE, _INSIDE = -2, -1
+
+
+def can_count(board: Board) -> bool:
+    """Whether the board is a QEMU that we start."""
+    return board.gdb is not None and bool(board.gdb.server) and board.gdb.server[0].startswith("qemu-system")
+
+
+def with_plugin(board: Board, report: Mapping[str, Any], elf: Elf, out: Path) -> Board:
+    """The same board, its QEMU started with the plugin, which writes its counts to `out`."""
+    assert board.gdb is not None
+    arguments = ",".join([str(_plugin()), f"out={out}", *_ranges(report, elf)])
+    server = (*board.gdb.server, "-plugin", arguments)
+    return replace(board, gdb=replace(board.gdb, server=server))
+
+
+def read_counts(out: Path, layers: int) -> list[int]:
+    """Instructions of layer 0, 1, ..., and last of what is between them. Raises BoardFaultError."""
+    try:
+        rows = [line.split() for line in out.read_text(encoding="ascii").splitlines()]
+        counts = {int(mark): int(count) for mark, count in rows}
+        return [*(counts[i] for i in range(layers)), counts[_INSIDE]]
+    except (OSError, ValueError, KeyError) as error:
+        raise BoardFaultError(f"QEMU's counting plugin wrote no counts: {error}") from error
+
+
+def counted(profile: Profile, counts: Sequence[int]) -> Profile:
+    """A profile with QEMU's instructions. QEMU models no time, so whatever its counters say is no cycle."""
+    rows = [
+        replace(row, instructions=count, cycles=None, spread=None)
+        for row, count in zip(profile.layers, counts, strict=True)
+    ]
+    return replace(profile, layers=tuple(rows), cycles_kind="none: QEMU models no time")
+
+
+def scratch_file() -> Path:
+    """A new empty file; the caller removes it."""
+    handle, name = tempfile.mkstemp(prefix="edgert-count-")
+    os.close(handle)
+    return Path(name)
+
+
+def _ranges(report: Mapping[str, Any], elf: Elf) -> list[str]:
+    """The plugin's arguments: the model and its layers by their symbols, the runtime as outside."""
+    marks = {f"{report['name']}_invoke": _INSIDE, "ert_mailbox_answer": _OUTSIDE}
+    found = [(elf.function_at(elf.symbols[name] & ~1), mark) for name, mark in marks.items()]
+    ranges = [f"r={f.start:x}-{f.end:x}:{mark}" for f, mark in found if f]
+    entries = [(elf.symbols[layer["symbol"]] & ~1, layer["index"]) for layer in report["layers"]]
+    return [*ranges, *(f"r={start:x}-{start + 1:x}:{index}" for start, index in entries)]
+
+
+def _plugin() -> Path:
+    """Compile the plugin for this machine, or find it in the cache. Raises ToolError."""
+    with as_file(files("edgert.csrc") / "host" / "qemu_count.c") as source:
+        key = hashlib.sha256(source.read_bytes()).hexdigest()[:40]
+        library = cache.root() / "host" / f"{key}.so"
+        if not library.is_file():
+            library.parent.mkdir(parents=True, exist_ok=True)
+            aside = library.with_name(f".{library.name}-{os.getpid()}")
+            try:
+                toolchain.compile_shared([source], aside)
+                aside.rename(library)
+            finally:
+                aside.unlink(missing_ok=True)
+    return library
