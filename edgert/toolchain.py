@@ -77,12 +77,14 @@ def compile_firmware(
             *(_BARE if board.linux is None else ()),
         ]  # fmt: skip
         runtime = [str(csrc / path) for path in firmware.runtime_sources(board, target)]
-        together = str(build / "runtime.o")
-        _run([*common, "-Oz", "-nostdlib", "-r", *runtime, "-o", together], where=name, board=board)
-        sources = [folder / "model.c", *(csrc / path for path in firmware.library_sources(board))]
+        if board.linux is None:
+            together = str(build / "runtime.o")
+            _run([*common, "-Oz", "-nostdlib", "-r", *runtime, "-o", together], where=name, board=board)
+            runtime = [together]
+        sources = [str(folder / "model.c"), *(str(csrc / p) for p in firmware.library_sources(board))]
         command = [
             *common, _LEVEL[optimize], *_link_options(board, build),
-            *map(str, sources), together, *map(str, objects), "-o", str(out),
+            *sources, *runtime, *map(str, objects), "-o", str(out),
         ]  # fmt: skip
         _run(command, where=name, board=board)
     shutil.rmtree(build)
