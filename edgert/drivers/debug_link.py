@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgert.board import Board
@@ -17,30 +17,42 @@ _STACK_SCAN_BYTES = 512
 
 
 class DebugLink(Link):
-    """The core stands at ert_idle between requests; it is let go to answer one, and comes back there."""
+    """The core stands at ert_idle between requests; it is let go to answer one, and comes back there.
 
-    def __init__(self, access: Access, elf: Elf, report: Mapping[str, Any], board: Board) -> None:
-        self._access, self.elf, self._report, self._board = access, elf, report, board
+    connect: gives access to the board's core, its firmware in place; called anew where the access broke.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Access], elf: Elf, report: Mapping[str, Any], board: Board
+    ) -> None:
+        self._connect, self.elf, self._report, self._board = connect, elf, report, board
         self._idle = elf.symbols["ert_idle"] & ~1
+        self._opened: Access | None = None
+
+    @property
+    def access(self) -> Access:
+        if self._opened is None:
+            raise LinkError("the session is closed", where=self._board.id)
+        return self._opened
 
     def read(self, region: Region, offset: int, nbytes: int) -> bytes:
         if region not in _SYMBOLS:
             return b""
-        return self._access.read(self.elf.symbols[_SYMBOLS[region]] + offset, nbytes)
+        return self.access.read(self.elf.symbols[_SYMBOLS[region]] + offset, nbytes)
 
     def write(self, region: Region, offset: int, data: bytes) -> None:
-        self._access.write(self.elf.symbols[_SYMBOLS[region]] + offset, data)
+        self.access.write(self.elf.symbols[_SYMBOLS[region]] + offset, data)
 
     def execute(self, timeout_s: float) -> None:
         try:
-            self._access.resume(self._idle)
-            came_back = self._access.wait(timeout_s)
+            self.access.resume(self._idle)
+            came_back = self.access.wait(timeout_s)
         except BoardFaultError as error:
             raise BoardFaultError(
                 error.what, where=self._here(), hint="look at that line of model.c or its kernel header"
             ) from error
         if not came_back:
-            self._access.halt()
+            self.access.halt()
             raise BoardTimeoutError(
                 f"no answer within {timeout_s:.3g} s",
                 where=self._here(),
@@ -48,14 +60,24 @@ class DebugLink(Link):
             )
 
     def restart(self) -> None:
-        self._access.reset()
+        if self._opened is not None:
+            try:
+                self._reset()
+                return
+            except (LinkError, BoardTimeoutError):
+                self.close()
+        self._opened = self._connect()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.access.reset()
         self.execute(START_TIMEOUT_S)
 
     def place(self, fault: Fault) -> str:
         return place(self.elf, self._report, self._board.id, fault.pc, (fault.link, *self._stack(fault.sp)))
 
     def _here(self) -> str:
-        found = self._access.registers()
+        found = self.access.registers()
         return place(self.elf, self._report, self._board.id, found.pc, (found.link, *self._stack(found.sp)))
 
     def _stack(self, sp: int) -> list[int]:
@@ -65,13 +87,15 @@ class DebugLink(Link):
         if nbytes <= 0 or sp < self.elf.symbols["ert_stack_limit"]:
             return []
         try:
-            data = self._access.read(sp & ~3, nbytes)
+            data = self.access.read(sp & ~3, nbytes)
         except (BoardFaultError, LinkError):
             return []
         return [int.from_bytes(data[i : i + 4], "little") for i in range(0, nbytes, 4)]
 
     def close(self) -> None:
-        self._access.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
 def place(elf: Elf, report: Mapping[str, Any], board: str, pc: int, callers: tuple[int, ...]) -> str:

@@ -20,6 +20,7 @@ TIMEOUT_S = 5.0
 _FLASH_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 0.5
 _POLL_S = 0.05
+_NUDGE_S = 0.25
 _DEFAULT_PACKET_BYTES = 400
 _MOST_PACKET_BYTES = 1 << 16
 _MOST_DOCUMENT_BYTES = 1 << 18
@@ -64,6 +65,7 @@ class GdbAccess(Access):
         self._break = _Break.HARDWARE
         self._stop_at: int | None = None
         self._running = False
+        self._patience_s = _NUDGE_S
         self._packet_bytes = _DEFAULT_PACKET_BYTES
         self._binary_write = True
         self._features: dict[str, str] = {}
@@ -178,13 +180,18 @@ class GdbAccess(Access):
         if self._break is _Break.NONE:
             return self._poll(timeout_s)
         deadline = time.monotonic() + timeout_s
+        patience_s = self._patience_s
+        start = time.monotonic()
         while (left_s := deadline - time.monotonic()) > 0:
-            reply = self._packets.receive(left_s)
-            if reply is None or not self._stopped(reply):
-                continue
-            if self._register(self._core.pc) & ~1 == self._stop_at:
-                return True
-            self._go()  # a stray byte stopped it
+            reply = self._packets.receive(min(left_s, patience_s))
+            if reply is None:
+                self._packets.nudge()
+                patience_s *= 2
+            elif self._stopped(reply):
+                if self._register(self._core.pc) & ~1 == self._stop_at:
+                    self._patience_s = max(_NUDGE_S, 2 * (time.monotonic() - start))
+                    return True
+                self._go()  # a stray byte stopped it
         return False
 
     def _poll(self, timeout_s: float) -> bool:
@@ -213,11 +220,14 @@ class GdbAccess(Access):
         return True
 
     def halt(self) -> None:
-        """Ctrl-C, as often as it takes: one that arrives while the core stops is lost."""
+        """Ctrl-C; where nothing comes of it, ask: the core may have halted before, its word of it lost."""
         deadline = time.monotonic() + TIMEOUT_S
         while self._running:
             self._packets.interrupt()
-            reply = self._packets.receive(TIMEOUT_S / 10)
+            reply = self._packets.receive(_NUDGE_S)
+            if reply is None:
+                self._packets.send(b"?")
+                reply = self._packets.receive(_NUDGE_S)
             if reply is not None and self._stopped(reply):
                 return
             if time.monotonic() > deadline:
@@ -318,14 +328,17 @@ class GdbAccess(Access):
 
     def _ask(self, body: bytes, timeout_s: float = TIMEOUT_S, *, once: bool = False) -> bytes:
         try:
-            return self._packets.request(body, timeout_s, once=once)
+            reply = self._packets.request(body, timeout_s, once=once)
+            if _is_error(reply) and not once:  # of what arrived, which may not be what was sent
+                reply = self._packets.request(body, timeout_s, afresh=True)
+            return reply
         except LinkError as error:
             raise LinkError(
                 error.what, where=self._name, hint=error.hint or "is another host connected to it?"
             ) from error
 
     def _refuse_error(self, reply: bytes, doing: str) -> None:
-        if reply[:1] == b"E" and (len(reply) == 3 or reply[1:2] == b"."):
+        if _is_error(reply):
             raise BoardFaultError(
                 f"{doing} failed: {reply.decode('ascii', 'replace')}", where=self._name,
                 hint="compare the board's memory map",
@@ -344,6 +357,11 @@ class GdbAccess(Access):
             pass  # it is gone already, or does not care
         finally:
             self._stream.close()
+
+
+def _is_error(reply: bytes) -> bool:
+    """E and two digits, or E. and a text."""
+    return reply[:1] == b"E" and (len(reply) == 3 or reply[1:2] == b".")
 
 
 def _number(text: str) -> int:

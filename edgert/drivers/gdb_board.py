@@ -25,10 +25,15 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board, address:
     """address: host:port of a server that runs; a board that starts empty is loaded first."""
     elf = load_firmware(folder, board)
     kind = QemuSession if qemu_count.can_count(board) and not address else MailboxSession
-    return kind(report, _open_link(report, board, elf, address), board)
+    return kind(report, _link(report, board, elf, address), board)
 
 
-def _open_link(report: Mapping[str, Any], board: Board, elf: Elf, address: str = "") -> DebugLink:
+def _link(report: Mapping[str, Any], board: Board, elf: Elf, address: str = "") -> DebugLink:
+    return DebugLink(lambda: _loaded(board, elf, address), elf, report, board)
+
+
+def _loaded(board: Board, elf: Elf, address: str) -> GdbAccess:
+    """Access to a core that has the firmware in its memory, as far as we are to put it there."""
     access = open_access(board, elf, address)
     if board.gdb is not None and board.gdb.load:
         try:
@@ -36,7 +41,7 @@ def _open_link(report: Mapping[str, Any], board: Board, elf: Elf, address: str =
         except BaseException:
             access.close()
             raise
-    return DebugLink(access, elf, report, board)
+    return access
 
 
 class QemuSession(MailboxSession):
@@ -50,7 +55,7 @@ class QemuSession(MailboxSession):
         elf = self._link.elf
         try:
             board = qemu_count.with_plugin(self._board, self.report, elf, out)
-            link = _open_link(self.report, board, elf)
+            link = _link(self.report, board, elf)
             with MailboxSession(self.report, link, board) as counting:
                 counting.run_bytes(inputs, timeout_s)
                 return qemu_count.counted(profile, qemu_count.read_counts(out, len(self.report["layers"])))

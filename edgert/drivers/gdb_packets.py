@@ -27,16 +27,18 @@ class Packets:
         self._acknowledged = self._refused = self._repeated = False
         self._retry_s = _RETRY_MAX_S
 
-    def request(self, body: bytes, timeout_s: float, *, once: bool = False) -> bytes:
+    def request(self, body: bytes, timeout_s: float, *, once: bool = False, afresh: bool = False) -> bytes:
         """Send `body` and return the reply's. Raises LinkError if there is none within timeout_s.
 
-        once: do not send it again where the reply takes long, because it may be at work.
+        once: do not send it again where the reply takes long, because it may be at work. afresh: whatever
+        has come by now is no reply to this one.
         """
         deadline = time.monotonic() + timeout_s
+        self._repeated |= afresh
         self._drop_late()
         while (left_s := deadline - time.monotonic()) > 0:
             start = time.monotonic()
-            self._send(body)
+            self.send(body)
             reply = self._receive(left_s if once else min(self._retry_s, left_s), on_refusal=True)
             if reply is not None:
                 self._learn(time.monotonic() - start)
@@ -49,7 +51,7 @@ class Packets:
         deadline = time.monotonic() + timeout_s
         self._drop_late()
         while (left_s := deadline - time.monotonic()) > 0:
-            self._send(body)
+            self.send(body)
             self._await_acknowledgement(min(self._retry_s, left_s))
             if self._acknowledged:
                 return
@@ -59,6 +61,10 @@ class Packets:
     def interrupt(self) -> None:
         """Ask the core to halt (Ctrl-C): a byte of its own, no packet."""
         self._stream.write(INTERRUPT)
+
+    def nudge(self) -> None:
+        """Ask for the last packet again: it may have been lost. A core that runs may halt at it."""
+        self._stream.write(b"-")
 
     def receive(self, timeout_s: float) -> bytes | None:
         """The next packet's body; None if none comes. One that is spoiled is asked for again."""
@@ -84,15 +90,14 @@ class Packets:
         """A packet counts as one, and stays for who waits for it."""
         deadline = time.monotonic() + timeout_s
         while not self._acknowledged and (left_s := deadline - time.monotonic()) > 0:
-            self._note(self._pending.split(b"$")[0])
-            if b"$" in self._pending:
-                self._acknowledged = True
+            self._read(left_s)
+            self._skip_noise()
+            self._acknowledged |= bool(self._pending)
             if self._refused:
                 return
-            if not self._acknowledged:
-                self._read(left_s)
 
-    def _send(self, body: bytes) -> None:
+    def send(self, body: bytes) -> None:
+        """Send once, and look for no reply."""
         self._acknowledged = self._refused = False
         self._stream.write(frame(body))
 
@@ -111,28 +116,26 @@ class Packets:
             self._pending.clear()
         self._repeated = False
 
-    def _note(self, between: bytes | bytearray) -> None:
-        """What stands between packets: acknowledgements, refusals, noise."""
+    def _skip_noise(self) -> bytes:
+        """Drop what lies before the next packet: acknowledgements and refusals, which it notes, and noise."""
+        start = self._pending.find(b"$")
+        between = bytes(self._pending if start < 0 else self._pending[:start])
+        del self._pending[: len(between)]
         self._acknowledged |= b"+" in between
         self._refused |= b"-" in between
+        return between
 
     def _take(self) -> bytes | None:
         """A whole packet off the pending bytes; what lies before it (acknowledgements, noise) is dropped."""
         while True:
-            start = self._pending.find(b"$")
-            self._note(self._pending if start < 0 else self._pending[:start])
-            if start < 0:
-                self._pending.clear()
-                return None
-            end = self._pending.find(b"#", start)
+            after = self._skip_noise()
+            end = self._pending.find(b"#")
             if end < 0 or len(self._pending) < end + 3:
-                del self._pending[:start]
                 return None
-            body, check = bytes(self._pending[start + 1 : end]), bytes(self._pending[end + 1 : end + 3])
-            notification = start > 0 and self._pending[start - 1] == ord("%")
+            body, check = bytes(self._pending[1:end]), bytes(self._pending[end + 1 : end + 3])
             del self._pending[: end + 3]
             if check.lower() == b"%02x" % (sum(body) & 0xFF):
-                if notification:
+                if after.endswith(b"%"):  # a notification, which is not acknowledged
                     continue
                 self._stream.write(b"+")
                 return expand(body)

@@ -50,7 +50,7 @@ _ACCESS_WORDS = {
 def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
     """Any board whose core Unicorn has can be opened, whatever its own driver. Raises UsageError."""
     elf = load_firmware(folder, board)
-    return UnicornSession(report, UnicornAccess(elf, board), elf, board)
+    return UnicornSession(report, elf, board)
 
 
 class UnicornAccess(Access):
@@ -158,12 +158,12 @@ class _Trace:
 class UnicornSession(MailboxSession):
     """See Session. Profiles are counted and modelled, not read from the core: it has no cycles."""
 
-    def __init__(self, report: Mapping[str, Any], access: UnicornAccess, elf: Elf, board: Board) -> None:
-        self._access, self._elf = access, elf
+    def __init__(self, report: Mapping[str, Any], elf: Elf, board: Board) -> None:
+        self._elf, self._access = elf, UnicornAccess(elf, board)
         self._target = load_target(board.target)
         self._arm = not self._target.arch.startswith("rv")
         self._with_it: dict[tuple[int, int], bool] = {}
-        super().__init__(report, DebugLink(access, elf, report, board), board)
+        super().__init__(report, DebugLink(lambda: self._access, elf, report, board), board)
 
     @property
     def _uc(self) -> unicorn.Uc:
