@@ -5,6 +5,7 @@ Source: the GDB manual, appendix E: packets (E.2), stop replies (E.3), queries (
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ _SIGNALS = {
     10: "a bus error",
     11: "a bad access",
 }
+_ANY, _OK, _HEX = re.compile(rb".*", re.DOTALL), re.compile(rb"OK"), re.compile(rb"(?:[0-9a-fA-F]{2})+")
+_FEATURES, _STOPPED = re.compile(rb"(?:.*[=+-].*)?", re.DOTALL), re.compile(rb"[TSWXN].*", re.DOTALL)
+_MORE_TRIES = 2
 _HALTED_BY_US = (0, 2, 5, 17, 19)  # none, INT, TRAP, STOP as various systems number it
 
 
@@ -76,14 +80,15 @@ class GdbAccess(Access):
             raise
 
     def _open(self) -> None:
-        reply = self._ask(b"qSupported:swbreak+;hwbreak+").decode("ascii", "replace")
+        features = self._ask(b"qSupported:swbreak+;hwbreak+", like=_FEATURES)  # a stop reply may come first
+        reply = features.decode("ascii", "replace")
         for feature in filter(None, reply.split(";")):  # name=value, name+ or name-
             name, sign, value = feature.partition("=")
             self._features[name if sign else name[:-1]] = value if sign else name[-1:]
         size = self._features.get("PacketSize", "")
         if size:
             self._packet_bytes = min(max(64, _number(size)), _MOST_PACKET_BYTES)
-        if not self._ask(b"?").startswith((b"T", b"S")):
+        if not self._ask(b"?", like=_STOPPED).startswith((b"T", b"S")):
             raise LinkError("the GDB server has no core to offer", where=self._name)
         self._transfer("features", "target.xml")  # QEMU wants to be asked before it gives single registers
 
@@ -94,7 +99,7 @@ class GdbAccess(Access):
         return b"".join(self._read(address + at, min(step, nbytes - at)) for at in range(0, nbytes, step))
 
     def _read(self, address: int, nbytes: int) -> bytes:
-        reply = self._ask(b"m%x,%x" % (address, nbytes))
+        reply = self._ask(b"m%x,%x" % (address, nbytes), like=re.compile(rb"[0-9a-fA-F]{%d}" % (2 * nbytes)))
         self._refuse_error(reply, f"reading {nbytes} bytes at {address:#010x}")
         try:
             data = bytes.fromhex(reply.decode("ascii"))
@@ -114,11 +119,11 @@ class GdbAccess(Access):
 
     def _write(self, address: int, data: bytes) -> None:
         if self._binary_write:
-            reply = self._ask(b"X%x,%x:%s" % (address, len(data), escape(data)))
+            reply = self._ask(b"X%x,%x:%s" % (address, len(data), escape(data)), like=_OK)
             if reply:
                 return self._expect_ok(reply, f"writing {len(data)} bytes at {address:#010x}")
             self._binary_write = False
-        reply = self._ask(b"M%x,%x:%s" % (address, len(data), data.hex().encode()))
+        reply = self._ask(b"M%x,%x:%s" % (address, len(data), data.hex().encode()), like=_OK)
         return self._expect_ok(reply, f"writing {len(data)} bytes at {address:#010x}")
 
     # ---- run control
@@ -127,7 +132,7 @@ class GdbAccess(Access):
         return Registers(*(self._register(n) for n in (self._core.pc, self._core.sp, self._core.link)))
 
     def _register(self, number: int) -> int:
-        reply = self._ask(b"p%x" % number)
+        reply = self._ask(b"p%x" % number, like=_HEX)
         if not reply:  # no single registers: all of them, in a row
             digits = 2 * self._core.register_bytes
             reply = self._ask(b"g")[digits * number : digits * (number + 1)]
@@ -139,7 +144,7 @@ class GdbAccess(Access):
 
     def _set_register(self, number: int, value: int) -> None:
         digits = value.to_bytes(self._core.register_bytes, "little").hex().encode()
-        self._expect_ok(self._ask(b"P%x=%s" % (number, digits)), f"writing register {number}")
+        self._expect_ok(self._ask(b"P%x=%s" % (number, digits), like=_OK), f"writing register {number}")
 
     def resume(self, stop_at: int) -> None:
         if self._stop_at != stop_at:
@@ -326,10 +331,16 @@ class GdbAccess(Access):
 
     # ---- what all of them need
 
-    def _ask(self, body: bytes, timeout_s: float = TIMEOUT_S, *, once: bool = False) -> bytes:
+    def _ask(
+        self, body: bytes, timeout_s: float = TIMEOUT_S, *, once: bool = False, like: re.Pattern[bytes] = _ANY
+    ) -> bytes:
+        """like: what a good reply looks like. Another may answer what did not arrive as it was sent, or be
+        late: it is asked for twice more before it is believed."""
         try:
             reply = self._packets.request(body, timeout_s, once=once)
-            if _is_error(reply) and not once:  # of what arrived, which may not be what was sent
+            for _ in range(0 if once else _MORE_TRIES):
+                if like.fullmatch(reply):
+                    break
                 reply = self._packets.request(body, timeout_s, afresh=True)
             return reply
         except LinkError as error:
