@@ -1,4 +1,4 @@
-"""A stream that spoils what goes through it, both ways: the proxy between host and board of the fault tests."""
+"""A stream that spoils what goes through it, both ways: between host and board in the fault tests."""
 
 from __future__ import annotations
 

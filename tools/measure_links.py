@@ -3,7 +3,7 @@
 boards: every QEMU board and Linux program, each model that fits: whether the outputs are the reference's.
 counts: instructions per layer, QEMU's against Unicorn's. overhead: what driving a run adds to the model's own
 time, and how fast tensors move. faults: results under bit flips, lost, repeated and inserted bytes.
-MODELS: the folder of the MLPerf Tiny models. --write: into docs/links.json and docs/links.md, else only printed.
+MODELS: the folder of the MLPerf Tiny models. --write: into docs/links.json and docs/links.md, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from faulty_stream import FaultyStream
 
 import edgert
 from edgert.board import list_boards, load_board
+from edgert.cli.console import say
 from edgert.cli.inputs import random_input
 from edgert.cli.reference import Reference
 from edgert.drivers.mailbox import MailboxSession, Region
@@ -50,6 +51,7 @@ def emulated_boards() -> list[tuple[str, str]]:
 
 def check_board(board: str, link: str, model: Path) -> dict[str, Any]:
     """Whether a model's outputs are the reference's, for some random inputs."""
+    say(f"{model.name} on {board} by {link}")
     row: dict[str, Any] = {"board": board, "link": link, "model": model.name}
     try:
         artifact = edgert.compile(model, board=board)
@@ -127,6 +129,7 @@ def transfer(session: MailboxSession) -> dict[str, int]:
 
 def inject_faults(model: Path, link: str, probability: float, faults: int) -> dict[str, Any]:
     """Run a model over a spoiled link until there were so many faults; no result may be wrong."""
+    say(f"{faults} faults on {link}")
     artifact = edgert.compile(model, board=COUNTED)
     reference = Reference(model.read_bytes())
     streams: list[FaultyStream] = []
@@ -232,8 +235,8 @@ The same firmware; QEMU counts with a plugin, Unicorn by blocks. Per layer.
 {}
 
 ## A link that spoils what goes over it
-Each fault flips up to 4 bits of a chunk, drops, repeats or inserts up to 4 bytes, or loses it whole, in either
-direction. A result is what `run` returned; an error is one that it raised.
+Each fault flips up to 4 bits of a chunk, drops, repeats or inserts up to 4 bytes, or loses it whole, either
+way. A result is what `run` returned; an error is one that it raised.
 
 {}
 """

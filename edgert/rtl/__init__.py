@@ -1,0 +1,1 @@
+"""Cores in Verilog, simulated cycle by cycle: boards that nobody has to own."""
