@@ -48,6 +48,21 @@ class FlashTiming:
 
 
 @dataclass(frozen=True)
+class CacheTiming:
+    """The core's own caches, direct-mapped, in front of all its memory: how many cycles a miss adds.
+
+    Writes go through to the memory and bring nothing in.
+    """
+
+    source: str
+    line_bytes: int
+    instruction_bytes: int
+    data_bytes: int
+    instruction_miss_cycles: int
+    data_miss_cycles: int
+
+
+@dataclass(frozen=True)
 class Gdb:
     """A server of GDB's remote protocol. server: the program to start, empty where one is started by hand.
 
@@ -99,6 +114,7 @@ class Board:
 
     verified: "hardware", "emulated" or "linked" - how far anyone has seen it work.
     flash_timing: None where flash answers at once, or nobody has said how it answers.
+    caches: None where the core has none, or nobody has said how they answer.
     flash_tools: tool of edgert/flash/ -> its arguments, most preferred first.
     """
 
@@ -112,6 +128,7 @@ class Board:
     flash: Region | None
     ram: Region | None
     flash_timing: FlashTiming | None = None
+    caches: CacheTiming | None = None
     gdb: Gdb | None = None
     serial: Serial | None = None
     uart: Uart | None = None
@@ -151,7 +168,7 @@ def load_board(board_id: str) -> Board:
     table = descriptor.read(files("edgert.boards") / board_id / "board.toml", where)
     descriptor.check_keys(table, _REQUIRED, _OPTIONAL, where)
     memory = table.get("memory", {})
-    descriptor.check_keys(memory, () if not memory else ("flash", "ram"), (), f"{where} [memory]")
+    descriptor.check_keys(memory, () if not memory else ("flash", "ram"), ("cache",), f"{where} [memory]")
     board = Board(
         id=table["id"],
         name=table["name"],
@@ -163,6 +180,7 @@ def load_board(board_id: str) -> Board:
         flash=_region(memory, "flash", where),
         ram=_region(memory, "ram", where),
         flash_timing=_record(FlashTiming, memory.get("flash", {}), "timing", f"{where} [memory.flash]"),
+        caches=_record(CacheTiming, memory, "cache", f"{where} [memory]"),
         gdb=_record(Gdb, table, "gdb", where),
         serial=_record(Serial, table, "serial", where),
         uart=_record(Uart, table, "uart", where),

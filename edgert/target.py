@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
@@ -10,7 +10,7 @@ from edgert import descriptor
 from edgert.errors import DescriptorError
 
 _REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
-_OPTIONAL = ("emulator", "timing")
+_OPTIONAL = ("emulator", "timing", "pipeline")
 _TIMING_CLASSES = frozenset({
     "default", "load", "load_next", "store", "store_indexed", "store_next", "address_stall", "load_many_base",
     "load_many_each", "pop_return", "branch_taken", "table_branch", "call", "multiply", "multiply_accumulate",
@@ -36,10 +36,30 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Pipeline:
+    """Modelled cycles of a pipeline that issues one instruction a cycle, in order; source: where from.
+
+    load_use, multiply_use, shift_use: how many cycles later than that of any other instruction the result
+    can be used. divide: how long it takes. jump: what a jump, or a branch predicted to be taken, adds;
+    mispredicted: what another branch, or a jump to an address in a register, adds. Backward branches are
+    predicted to be taken, forward ones not to be.
+    """
+
+    source: str
+    load_use: int
+    multiply_use: int
+    shift_use: int
+    divide: int
+    jump: int
+    mispredicted: int
+
+
+@dataclass(frozen=True)
 class Target:
     """features: what kernels ask for (Variant.requires). zig_target, zig_cpu, cflags: for `zig cc`.
 
     gcc, gcc_flags: the same for a GNU toolchain. emulator: Unicorn's name of the core, None if it has none.
+    timing, pipeline: two ways to model cycles, one of them or none.
     """
 
     id: str
@@ -54,6 +74,7 @@ class Target:
     gcc_flags: tuple[str, ...]
     emulator: str | None
     timing: Timing | None
+    pipeline: Pipeline | None = None
 
 
 def list_targets() -> list[str]:
@@ -84,6 +105,9 @@ def load_target(target_id: str) -> Target:
     if timing is not None:
         descriptor.check_keys(timing, ("source", *_TIMING_CLASSES), (), f"{where} [timing]")
         timing = Timing(timing["source"], {k: float(v) for k, v in timing.items() if k != "source"})
+    pipeline = table.get("pipeline")
+    if pipeline is not None:
+        descriptor.check_keys(pipeline, [f.name for f in fields(Pipeline)], (), f"{where} [pipeline]")
     return Target(
         id=table["id"],
         name=table["name"],
@@ -97,4 +121,5 @@ def load_target(target_id: str) -> Target:
         gcc_flags=tuple(compiler["gcc_flags"]),
         emulator=table.get("emulator"),
         timing=timing,
+        pipeline=Pipeline(**pipeline) if pipeline is not None else None,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edgert.target import Target, Timing
 
@@ -33,18 +33,21 @@ _ARM_CLASSES: tuple[tuple[str, str], ...] = (
 _PREFIXES = tuple((tuple(prefixes.split()), name) for prefixes, name in _ARM_CLASSES)
 _MEMORY = frozenset({"load", "store", "float_load", "float_store", "many"})
 _NO_RESULT = ("cmp", "cmn", "tst", "teq", "cb", "tbb", "tbh", "bx", "blx")
-_RV_LOADS = frozenset({"lb", "lh", "lw", "lbu", "lhu", "c.lw", "c.lwsp"})
-_RV_STORES = frozenset({"sb", "sh", "sw", "c.sw", "c.swsp"})
+RV_LOADS = frozenset({"lb", "lh", "lw", "lbu", "lhu", "c.lw", "c.lwsp"})
+RV_STORES = frozenset({"sb", "sh", "sw", "c.sw", "c.swsp"})
 _REGISTER = re.compile(r"\b(?:r\d+|s[lbp]|fp|ip|lr|pc)\b")
 _ADDRESS = re.compile(r"\[([^\]]*)\]|^([^{\[]*)\{")  # in brackets, or before the list of registers
 
 
 @dataclass(frozen=True)
 class BlockCost:
-    """instructions: exactly; cycles: modelled, without the branch at the end being taken."""
+    """instructions: exactly; cycles: modelled. taken, passed: what it costs more where the block ends in a
+    branch that is taken, and where the next block just follows."""
 
     instructions: int
     cycles: float
+    taken: float = 0.0
+    passed: float = 0.0
 
 
 class _Before(NamedTuple):
@@ -55,6 +58,21 @@ class _Before(NamedTuple):
 
 
 _NOTHING = _Before("default", frozenset())
+
+
+class Model(Protocol):
+    """What costs a block of machine code that starts at `address`."""
+
+    def cost(self, code: bytes, address: int) -> BlockCost: ...
+
+
+def cost_model(target: Target) -> Model:
+    """The target's: by its pipeline where it is described, else by classes."""
+    if target.pipeline is not None:
+        from edgert.drivers.pipeline import PipelineModel
+
+        return PipelineModel(target)
+    return CostModel(target)
 
 
 class CostModel:
@@ -75,17 +93,14 @@ class CostModel:
             self._decoder = capstone.Cs(capstone.CS_ARCH_ARM, mode)
         self._decoder.skipdata = True
 
-    @property
-    def branch_taken(self) -> float:
-        return self._timing.cycles["branch_taken"]
-
     def cost(self, code: bytes, address: int) -> BlockCost:
         cycles, before = 0.0, _NOTHING
         for _, _, mnemonic, operands in self._decoder.disasm_lite(code, address):
             kind = self.classify(mnemonic)
             cycles += self._cycles(kind, mnemonic, operands, before)
             before = _Before(kind, _written(kind, mnemonic, operands))
-        return BlockCost(count_instructions(code, riscv=self._riscv), cycles)
+        instructions = count_instructions(code, riscv=self._riscv)
+        return BlockCost(instructions, cycles, self._timing.cycles["branch_taken"])
 
     def classify(self, mnemonic: str) -> str:
         """The timing class of an instruction; "many" for load and store multiple, pairs among them."""
@@ -131,9 +146,9 @@ def _arm_class(mnemonic: str) -> str:
 
 
 def _riscv_class(mnemonic: str) -> str:
-    if mnemonic in _RV_LOADS:
+    if mnemonic in RV_LOADS:
         return "load"
-    if mnemonic in _RV_STORES:
+    if mnemonic in RV_STORES:
         return "store"
     if mnemonic.startswith(("div", "rem")):
         return "divide"

@@ -20,10 +20,10 @@ from edgert.board import Board
 from edgert.drivers.access import Access, Registers
 from edgert.drivers.debug_link import DebugLink
 from edgert.drivers.elf import Elf, load_firmware
-from edgert.drivers.flash import Flash
+from edgert.drivers.flash import CoreCaches, Flash, waiting_memory
 from edgert.drivers.mailbox import MailboxSession
 from edgert.drivers.session import DISPATCH, Array, LayerProfile, Profile, Session
-from edgert.drivers.timing import CostModel
+from edgert.drivers.timing import cost_model
 from edgert.errors import BoardFaultError, UsageError
 from edgert.target import Target, load_target
 
@@ -141,16 +141,17 @@ class UnicornAccess(Access):
 
 @dataclass
 class _Trace:
-    """What the hooks saw. Key of blocks: (layer, address, size).
+    """What the hooks saw. Key of blocks, and of how often each ended in a taken branch: layer, address, size.
 
-    taken: layer -> taken branches; waited: layer -> cycles that reads of flash waited. conditional: whether
+    waited: layer -> cycles that reads of flash waited. conditional: whether
     some of the block that runs may be in an IT block.
     """
 
     blocks: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    taken: Counter[int] = field(default_factory=Counter)
+    taken: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     waited: Counter[int] = field(default_factory=Counter)
     layer: int = _OUTSIDE
+    last: tuple[int, int, int] = (_OUTSIDE, 0, 0)
     expected: int = 0
     conditional: bool = False
 
@@ -171,15 +172,15 @@ class UnicornSession(MailboxSession):
 
     def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
         """repetitions: all would be the same."""
-        if self._target.timing is None:
+        if self._target.timing is None and self._target.pipeline is None:
             raise UsageError(f"nobody knows the timing of {self._target.id}", where=self._board.id)
         self._run(inputs, timeout_s)  # so that a core that has to be reset is reset before it gets the hooks
         trace = _Trace()
-        flash = self._flash()
-        hooks = [self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block_hook(trace, flash))]
-        if flash:
-            region = flash.region
-            on_read = _read_hook(trace, flash)
+        memory = waiting_memory(self._board)
+        hooks = [self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block_hook(trace, memory))]
+        if memory:
+            region = memory.region
+            on_read = _read_hook(trace, memory)
             hooks.append(
                 self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, on_read, begin=region.start, end=region.end - 1)
             )
@@ -204,15 +205,7 @@ class UnicornSession(MailboxSession):
                 hint="report this with the model: the emulator's hooks changed what the code did",
             )
 
-    def _flash(self) -> Flash | None:
-        """The flash to simulate, its caches empty; None where no read of it waits."""
-        timing = self._board.flash_timing
-        if timing is None or timing.wait_states == 0:
-            return None
-        assert self._board.flash is not None
-        return Flash(self._board.flash, timing)
-
-    def _block_hook(self, trace: _Trace, flash: Flash | None) -> Callable[..., None]:
+    def _block_hook(self, trace: _Trace, memory: Flash | CoreCaches | None) -> Callable[..., None]:
         entries = {self._elf.symbols[layer["symbol"]] & ~1: layer["index"] for layer in self.report["layers"]}
         invoke = self._function(f"{self.report['name']}_invoke")
         runtime = self._function("ert_mailbox_answer")
@@ -221,18 +214,18 @@ class UnicornSession(MailboxSession):
             follows = address == trace.expected
             trace.expected = address + size
             if not follows:
-                trace.taken[trace.layer] += 1
+                trace.taken[trace.last] += 1
             if invoke[0] <= address < invoke[1]:
                 trace.layer = -1
             elif runtime[0] <= address < runtime[1]:
                 trace.layer = _OUTSIDE
             elif trace.layer != _OUTSIDE:
                 trace.layer = entries.get(address, trace.layer)
-            key = (trace.layer, address, size)
+            trace.last = key = (trace.layer, address, size)
             trace.blocks[key] = trace.blocks.get(key, 0) + 1
             # an IT block that crosses a page is translated in two: the second has no IT instruction
             trace.conditional = self._conditional(address, size) or (follows and trace.conditional)
-            if flash and (waits := flash.fetch(address, size)):
+            if memory and (waits := memory.fetch(address, size)):
                 trace.waited[trace.layer] += waits
 
         return on_block
@@ -253,7 +246,7 @@ class UnicornSession(MailboxSession):
         return (start, found.end if found else start)
 
     def _summary(self, trace: _Trace) -> Profile:
-        model = CostModel(self._target)
+        model = cost_model(self._target)
         costs = {
             (address, size): model.cost(bytes(self._uc.mem_read(address, size)), address)
             for layer, address, size in trace.blocks
@@ -262,13 +255,15 @@ class UnicornSession(MailboxSession):
         layers = {layer["index"]: layer for layer in self.report["layers"]}
         layers[-1] = {"name": DISPATCH, "op": "-", "variant": "-", "macs": 0}
         instructions, cycles = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0.0)
-        for (layer, address, size), times in trace.blocks.items():
+        for key, times in trace.blocks.items():
+            layer, taken = key[0], trace.taken[key]
             if layer == _OUTSIDE:
                 continue
-            instructions[layer] += times * costs[address, size].instructions
-            cycles[layer] += times * costs[address, size].cycles
+            cost = costs[key[1:]]
+            instructions[layer] += times * cost.instructions
+            cycles[layer] += times * cost.cycles + taken * cost.taken + (times - taken) * cost.passed
         for layer in layers:
-            cycles[layer] += trace.taken[layer] * model.branch_taken + trace.waited[layer]
+            cycles[layer] += trace.waited[layer]
         rows = tuple(
             LayerProfile(
                 what["name"], what["op"], what["variant"], what["macs"], instructions[layer],
@@ -282,7 +277,7 @@ class UnicornSession(MailboxSession):
         return Profile(rows, "modelled", self.stack_bytes(), self._board.clock_hz, wait_states)
 
 
-def _read_hook(trace: _Trace, flash: Flash) -> Callable[..., None]:
+def _read_hook(trace: _Trace, memory: Flash | CoreCaches) -> Callable[..., None]:
     """Counts waits.
 
     In an IT block, Unicorn 2.1.4 writes the block's state to the core before it calls the hook, and leaves it
@@ -290,7 +285,7 @@ def _read_hook(trace: _Trace, flash: Flash) -> Callable[..., None]:
     """
 
     def on_read(uc: unicorn.Uc, _access: int, address: int, size: int, _value: int, _data: object) -> None:
-        if waits := flash.read(address, size):
+        if waits := memory.read(address, size):
             trace.waited[trace.layer] += waits
         if trace.conditional:
             state = uc.reg_read(arm_const.UC_ARM_REG_EPSR)

@@ -23,8 +23,8 @@ PACKAGE = "pythondata-cpu-vexriscv"
 CORE = "VexRiscv_Full.v"
 BUILD_TIMEOUT_S = 600
 _FLAGS = (
-    "--cc", "--exe", "--build", "--top-module", "VexRiscv", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-    "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O2",
+    "--cc", "--exe", "--build", "--top-module", "VexRiscv", "-O3", "--x-assign", "fast",
+    "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O2",
 )  # fmt: skip
 
 
