@@ -114,6 +114,7 @@ class Board:
 
     verified: "hardware", "emulated" or "linked" - how far anyone has seen it work.
     flash_timing: None where flash answers at once, or nobody has said how it answers.
+    boot_words: what the chip's boot loader wants to find behind the vectors.
     caches: None where the core has none, or nobody has said how they answer.
     flash_tools: tool of edgert/flash/ -> its arguments, most preferred first.
     """
@@ -128,6 +129,7 @@ class Board:
     flash: Region | None
     ram: Region | None
     flash_timing: FlashTiming | None = None
+    boot_words: tuple[int, ...] = ()
     caches: CacheTiming | None = None
     gdb: Gdb | None = None
     serial: Serial | None = None
@@ -180,6 +182,7 @@ def load_board(board_id: str) -> Board:
         flash=_region(memory, "flash", where),
         ram=_region(memory, "ram", where),
         flash_timing=_record(FlashTiming, memory.get("flash", {}), "timing", f"{where} [memory.flash]"),
+        boot_words=tuple(memory.get("flash", {}).get("boot_words", ())),
         caches=_record(CacheTiming, memory, "cache", f"{where} [memory]"),
         gdb=_record(Gdb, table, "gdb", where),
         serial=_record(Serial, table, "serial", where),
@@ -194,7 +197,7 @@ def load_board(board_id: str) -> Board:
 def _region(memory: dict[str, Any], name: str, where: str) -> Region | None:
     if name not in memory:
         return None
-    optional = ("timing",) if name == "flash" else ()
+    optional = ("timing", "boot_words") if name == "flash" else ()
     descriptor.check_keys(memory[name], ("start", "end"), optional, f"{where} [memory.{name}]")
     return Region(int(memory[name]["start"]), int(memory[name]["end"]))
 

@@ -15,7 +15,7 @@ MEMORY {{
 }}
 SECTIONS {{
   ert_flash_start = ORIGIN(flash);
-  .vectors : {{ KEEP(*(.vectors)) }} > flash
+  .vectors : {{ KEEP(*(.vectors)) {boot_words}}} > flash
   .text : {{ *(.text .text.*) }} > flash
   .rodata : {{ KEEP(*(.ert_identity)) *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > flash
   ert_flash_end = ADDR(.rodata) + SIZEOF(.rodata);
@@ -49,6 +49,7 @@ def script(board: Board) -> str:
     assert board.flash is not None and board.ram is not None
     return _SCRIPT.format(
         board=board.id,
+        boot_words="".join(f"LONG({word:#010x}) " for word in board.boot_words),
         flash_start=board.flash.start,
         flash_bytes=board.flash.nbytes,
         ram_start=board.ram.start,
