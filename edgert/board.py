@@ -1,12 +1,15 @@
-"""Board: a target with memory, a clock and a way to reach it. One folder per board in boards/."""
+"""Board: a target with memory, a clock and ways to reach it. One folder per board in boards/, or in yours."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edgert import descriptor
@@ -14,6 +17,7 @@ from edgert.errors import DescriptorError
 from edgert.target import list_targets
 
 DRIVERS = ("host", "unicorn", "gdb", "serial", "linux")
+SEARCH_PATH, DESCRIPTOR = "EDGERT_BOARDS", "board.toml"
 VERIFIED = ("hardware", "emulated", "linked")
 _REQUIRED = ("id", "name", "target", "driver", "verified", "source")
 _OPTIONAL = ("clock_hz", "memory", "gdb", "serial", "uart", "linux", "flash")
@@ -152,22 +156,42 @@ def filled_in(command: Sequence[str], **names: str) -> list[str]:
     return [part.format_map(known) for part in command]
 
 
+def board_folders() -> dict[str, Traversable]:
+    """Id -> folder of every board: those of edgert, and those in the folders that EDGERT_BOARDS names."""
+    own = [Path(p) for p in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if p]
+    found: dict[str, Traversable] = {}
+    for place in (files("edgert.boards"), *own):
+        if place.is_dir():
+            found |= {p.name: p for p in place.iterdir() if (p / DESCRIPTOR).is_file()}
+    return found
+
+
 def list_boards() -> list[str]:
     """Ids of every board, sorted."""
-    return sorted(p.name for p in files("edgert.boards").iterdir() if (p / "board.toml").is_file())
+    return sorted(board_folders())
 
 
-@cache
 def load_board(board_id: str) -> Board:
-    """Read boards/<id>/board.toml and check it.
+    """Read <folder>/board.toml of a board and check it.
 
     Raises DescriptorError: unknown id (names the nearest), unknown or missing key, overlapping memory,
     a target that does not exist.
     """
-    if board_id not in list_boards():
-        raise descriptor.unknown("board", board_id, list_boards())
-    where = f"boards/{board_id}/board.toml"
-    table = descriptor.read(files("edgert.boards") / board_id / "board.toml", where)
+    folders = board_folders()
+    if board_id not in folders:
+        raise descriptor.unknown("board", board_id, folders)
+    return _read_once(folders[board_id])
+
+
+@cache
+def _read_once(folder: Any) -> Board:  # a Traversable, which does not say that it is hashable
+    return read_board(folder)
+
+
+def read_board(folder: Traversable) -> Board:
+    """Read folder/board.toml and check it. Raises DescriptorError."""
+    where = f"boards/{folder.name}/{DESCRIPTOR}"
+    table = descriptor.read(folder / DESCRIPTOR, where)
     descriptor.check_keys(table, _REQUIRED, _OPTIONAL, where)
     memory = table.get("memory", {})
     descriptor.check_keys(memory, () if not memory else ("flash", "ram"), ("cache",), f"{where} [memory]")
@@ -190,7 +214,7 @@ def load_board(board_id: str) -> Board:
         linux=_record(Linux, table, "linux", where),
         flash_tools=table.get("flash", {}),
     )
-    _check(board, board_id, where)
+    _check(board, folder.name, where)
     return board
 
 
@@ -233,6 +257,7 @@ def _check(board: Board, board_id: str, where: str) -> None:
         or board.ram is None
         or board.flash.end <= board.ram.start
         or board.ram.end <= board.flash.start,
+        "flash and RAM start at multiples of 4": all(r.start % 4 == 0 for r in (board.flash, board.ram) if r),
         "wait states are 0 or more, read_bytes a power of 2, and each cache holds a read": board.flash_timing
         is None
         or _is_plausible(board.flash_timing),

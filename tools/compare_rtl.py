@@ -88,7 +88,7 @@ _TEXT = """# A core in Verilog as a board
 
 `vexriscv-rtl` is the VexRiscv core (pythondata-cpu-vexriscv {version}, its "full" variant: RV32IM, five
 stages, two direct-mapped caches of 4 KB) under Verilator: every cycle is the core's own. It needs Debian's
-`verilator`, `g++` and `make`, and `pip install 'edgert[rtl]'`; the simulator is built on first use and cached.
+`verilator`, `g++` and `make`, and `pip install 'edgert[rtl]'`; the simulator is built on first use, and kept.
 
 ```
 edgert profile MODEL --board vexriscv-rtl                 the core's own cycles
@@ -98,10 +98,10 @@ edgert profile MODEL --board vexriscv-rtl --link unicorn  the same firmware, its
 The harness (`edgert/rtl/vexriscv.cpp`) answers every beat of a bus in one cycle. Programs and tensors go in
 and out through a byte port, with the frames of the serial link. Waiting for the host takes no simulated time.
 
-Below, every layer of the four MLPerf Tiny networks: simulated, and modelled from the instructions that Unicorn
-executed (`targets/vexriscv.toml`: result latencies, branch prediction; `boards/vexriscv-rtl/board.toml`:
-caches). The model leaves out what happens between blocks of code, and that a bus may be busy with a write when
-a line has to come in. Written by `python tools/compare_rtl.py MODELS --write`; the figures are in
+Below, every layer of the four MLPerf Tiny networks: simulated, and modelled from the instructions that
+Unicorn executed (`targets/vexriscv.toml`: result latencies, branch prediction;
+`boards/vexriscv-rtl/board.toml`: caches). The model leaves out what happens between blocks of code, and that
+a bus may be busy with a write when a line has to come in. Written by `python tools/compare_rtl.py MODELS --write`; the figures are in
 [vexriscv.json](vexriscv.json).
 """
 

@@ -10,6 +10,8 @@
 #define DWT_CTRL REGISTER(0xE0001000u)
 #define DWT_CTRL_CYCCNTENA 1u
 #define DWT_CYCCNT REGISTER(0xE0001004u)
+#define DWT_LAR REGISTER(0xE0001FB0u)
+#define DWT_LAR_KEY 0xC5ACCE55u
 #define SYST_CSR REGISTER(0xE000E010u)
 #define SYST_CSR_CORE_CLOCK_EXCEPTION_ENABLE 7u
 #define SYST_RVR REGISTER(0xE000E014u)
@@ -43,6 +45,7 @@ static uint32_t start_dwt(void)
 {
 #if __ARM_ARCH >= 7
     DEMCR |= DEMCR_TRCENA;
+    DWT_LAR = DWT_LAR_KEY; /* the Cortex-M7 has it locked */
     DWT_CYCCNT = 0;
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
     for (uint32_t i = 0; i < 8; i++) {

@@ -39,9 +39,18 @@ PACKAGES: tuple[tuple[str, str, bool], ...] = (
     ("capstone", "instruction timing", True),
     ("pyelftools", "firmware symbols and sizes", True),
     ("onnx", "reading .onnx", False),
+    ("pyserial", "boards at a serial line", False),
+    ("pythondata-cpu-vexriscv", "the board vexriscv-rtl", False),
     ("ai-edge-litert", "run --compare-reference", False),
 )
-TOOLS: tuple[tuple[str, str, str], ...] = (("gcc", "host builds, instead of zig", "apt-get install gcc"),)
+TOOLS: tuple[tuple[str, str, str], ...] = (
+    ("gcc", "host builds, instead of zig", "apt-get install gcc"),
+    ("qemu-system-arm", "QEMU's Arm boards", "apt-get install qemu-system-arm"),
+    ("qemu-system-riscv32", "QEMU's RISC-V boards", "apt-get install qemu-system-misc"),
+    ("qemu-aarch64", "the Linux boards of qemu-user", "apt-get install qemu-user"),
+    ("verilator", "the board vexriscv-rtl", "apt-get install verilator g++ make"),
+    ("openocd", "debug probes", "apt-get install openocd"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

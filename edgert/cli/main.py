@@ -47,14 +47,15 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("flash", "flash", "put a model's firmware on a board, or into an image file"),
             Command("run", "run", "run a model on a board and print its outputs"),
             Command("profile", "profile", "instructions, modelled cycles and memory of every layer"),
+            Command("check", "check", "what a board runs, its memory tested, its stack"),
             Command("tune", "tune", "measure every kernel of every layer; compile then takes the fastest"),
         ),
     ),
     (
         "What there is",
         (
-            Command("boards", "listing", "the boards, real and emulated"),
-            Command("targets", "listing", "the CPUs that boards are made of"),
+            Command("boards", "boards", "the boards, real and emulated; all of one; a new one of yours"),
+            Command("targets", "targets", "the CPUs that boards are made of"),
         ),
     ),
     ("Compare", (Command("bench", "bench", "a suite of known models on one board, as a table or JSON"),)),

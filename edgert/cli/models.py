@@ -17,6 +17,15 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     add_compile_options(parser)
 
 
+def add_link(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--link",
+        default="",
+        metavar="L",
+        help="another way to the board: gdb:HOST:PORT, serial:/dev/ttyACM0, linux:USER@HOST, unicorn",
+    )
+
+
 def add_compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimize", choices=api.OPTIMIZE, default="balanced", help="default: balanced")
     parser.add_argument("--name", help="prefix of the C symbols; default: from the file's name")

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgert import api
 from edgert.cli import inputs
 from edgert.cli.console import Progress, add_json, emit, emit_json, say
-from edgert.cli.models import add_source, open_source
+from edgert.cli.models import add_link, add_source, open_source
 from edgert.errors import UsageError
 from edgert.report.html import profile_page
 from edgert.report.profile import profile_text
@@ -16,7 +16,11 @@ from edgert.report.profile import profile_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
+    add_link(parser)
     parser.add_argument("--input", "-i", action="append", metavar="IN", help=inputs.HELP)
+    parser.add_argument(
+        "--repetitions", "-n", type=int, default=1, metavar="N", help="runs to take the median of; default 1"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with tables and diagrams")
     add_json(parser)
 
@@ -24,15 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     artifact = open_source(args)
     arrays = inputs.load_inputs(args.input, artifact.report["inputs"])
-    with Progress("running") as progress, api.connect(artifact, board=args.board) as session:
+    with Progress("running") as progress, api.connect(artifact, board=args.board, link=args.link) as session:
         progress.step("profiling")
-        profile = session.profile(*arrays)
+        profile = session.profile(*arrays, repetitions=args.repetitions)
     if args.html:
         _write(args.html, profile_page(artifact.report, profile))
     if args.json:
         emit_json(profile.to_json())
     else:
-        emit(profile_text(artifact.report, profile))
+        emit(profile_text(artifact.report, profile, args.board))
     return 0
 
 

@@ -14,7 +14,7 @@ from edgert import api
 from edgert.artifact import Artifact
 from edgert.cli import inputs
 from edgert.cli.console import Progress, add_json, emit, emit_json
-from edgert.cli.models import add_source, open_source
+from edgert.cli.models import add_link, add_source, open_source
 from edgert.cli.reference import Reference
 from edgert.errors import EdgertError, UsageError
 from edgert.report import tables
@@ -29,6 +29,7 @@ class DifferenceError(EdgertError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
+    add_link(parser)
     parser.add_argument("--input", "-i", action="append", metavar="IN", help=inputs.HELP)
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds; default 60")
     parser.add_argument(
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
     reference = _reference(args) if args.compare_reference else None
     artifact = open_source(args)
     arrays = inputs.load_inputs(args.input, artifact.report["inputs"])
-    with Progress("running"), api.connect(artifact, board=args.board) as session:
+    with Progress("running"), api.connect(artifact, board=args.board, link=args.link) as session:
         outputs = session.run(*arrays, timeout_s=args.timeout)
     board = args.board or artifact.report["board"]
     wrong = _differences(outputs, reference.run(arrays)) if reference else None

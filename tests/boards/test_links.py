@@ -10,7 +10,6 @@ import socket
 import subprocess
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from faulty_stream import FaultyStream
 from tiny import COPY, Bench, expected, report
 
 from edgert.board import Board, Gdb, load_board
+from edgert.cli.check import flash_crc
 from edgert.drivers import gdb_board, open_session, serial_board
 from edgert.drivers.elf import load_firmware
 from edgert.drivers.mailbox import MailboxSession
@@ -100,13 +100,7 @@ def test_self_test(built: Any, board: str, link: str) -> None:
     if link == "linux":
         assert found is None
         return
-    elf = load_firmware(folder, described)
-    start, end = (elf.symbols[f"ert_flash_{name}"] for name in ("start", "end"))
-    image = bytearray(end - start)
-    for address, data in elf.segments:
-        if start <= address < end:
-            image[address - start : address - start + len(data)] = data
-    assert found == zlib.crc32(image[: end - start])
+    assert found == flash_crc(load_firmware(folder, described))
 
 
 @each_link

@@ -87,7 +87,8 @@ def _function(index: int, body: str, times: int) -> str:
     name = f"tiny_step_{index:02}"
     lines = (
         f'.section .text.{name},\\"ax\\",@progbits', f".global {name}", f".type {name},@function",
-        ".p2align 7", f"{name}:", "la t6, table", "mv t5, a0", "li t4, 7", "li t3, 3", f"li t0, {LOOPS}", "7:",
+        ".p2align 7", f"{name}:", "la t6, table",
+        "mv t5, a0", "li t4, 7", "li t3, 3", f"li t0, {LOOPS}", "7:",
         f".rept {times}", *body.split("; "), ".endr", "addi t0,t0,-1", "bnez t0, 7b", "ret",
         f".size {name}, .-{name}",
     )  # fmt: skip
