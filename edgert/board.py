@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -183,9 +182,15 @@ def load_board(board_id: str) -> Board:
     return _read_once(folders[board_id])
 
 
-@cache
-def _read_once(folder: Any) -> Board:  # a Traversable, which does not say that it is hashable
-    return read_board(folder)
+_KNOWN: dict[tuple[str, str], Board] = {}
+
+
+def _read_once(folder: Traversable) -> Board:
+    """By where it is and what it says: a descriptor that was edited is read again."""
+    key = (str(folder), (folder / DESCRIPTOR).read_text(encoding="utf-8"))
+    if key not in _KNOWN:
+        _KNOWN[key] = read_board(folder)
+    return _KNOWN[key]
 
 
 def read_board(folder: Traversable) -> Board:

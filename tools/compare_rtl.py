@@ -101,8 +101,9 @@ and out through a byte port, with the frames of the serial link. Waiting for the
 Below, every layer of the four MLPerf Tiny networks: simulated, and modelled from the instructions that
 Unicorn executed (`targets/vexriscv.toml`: result latencies, branch prediction;
 `boards/vexriscv-rtl/board.toml`: caches). The model leaves out what happens between blocks of code, and that
-a bus may be busy with a write when a line has to come in. Written by `python tools/compare_rtl.py MODELS --write`; the figures are in
-[vexriscv.json](vexriscv.json).
+a bus may be busy with a write when a line has to come in.
+
+Written by `python tools/compare_rtl.py MODELS --write`; the figures are in [vexriscv.json](vexriscv.json).
 """
 
 

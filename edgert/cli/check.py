@@ -10,6 +10,7 @@ from typing import Any
 from edgert import api
 from edgert.board import load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json
+from edgert.cli.inputs import random_input
 from edgert.cli.models import add_link, add_source, open_source
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.mailbox import MailboxSession
@@ -39,11 +40,14 @@ def main(args: argparse.Namespace) -> int:
 def examine(session: MailboxSession, folder: Path, board: str) -> dict[str, Any]:
     """Ask everything that can be asked. Raises BoardFaultError if the flash is not what was put there."""
     elf = load_firmware(folder, load_board(board))
+    session.run(*(random_input(port, 0) for port in session.report["inputs"]))
     stack_bytes = session.stack_bytes()
     found, wanted = session.self_test(), flash_crc(elf)
     if found is not None and wanted is not None and found != wanted:
         raise BoardFaultError(
-            f"the CRC-32 of its flash is {found:#010x}", where=board, rule=f"the firmware's is {wanted:#010x}",
+            f"the CRC-32 of its flash is {found:#010x}",
+            where=board,
+            rule=f"the firmware's is {wanted:#010x}",
             hint="flash it again: edgert flash",
         )  # fmt: skip
     identity = session.identity

@@ -44,6 +44,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "From a model to a board",
         (
             Command("compile", "compile", "a model to C and firmware: does it fit, and what takes the space"),
+            Command("export", "export", "a project for CMake, Zephyr, Arduino, ESP-IDF or PlatformIO"),
             Command("flash", "flash", "put a model's firmware on a board, or into an image file"),
             Command("run", "run", "run a model on a board and print its outputs"),
             Command("profile", "profile", "instructions, modelled cycles and memory of every layer"),
