@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -83,10 +82,6 @@ def test_a_broken_board_is_refused(
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "board.toml").write_text(GOOD.replace(old, new, 1))
 
-    def files(_package: str) -> Any:
-        return tmp_path
-
-    monkeypatch.setattr(boards, "files", files)
-    boards.load_board.cache_clear()
+    monkeypatch.setenv(boards.SEARCH_PATH, str(tmp_path))
     with pytest.raises(DescriptorError, match=message):
         boards.load_board("b")
