@@ -7,14 +7,16 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Cli
 from e2e_models import dense
 
 from edgert.board import SEARCH_PATH, load_board
 
+Cli = Callable[..., Any]
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="no qemu-system-arm")
 
 

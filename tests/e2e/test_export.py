@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Cli
 from e2e_models import dense, image
 
+Cli = Callable[..., Any]
 ECOSYSTEMS = ("cmake", "zephyr", "arduino", "esp-idf", "platformio")
 each = pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
