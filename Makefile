@@ -1,5 +1,6 @@
 # make demo | test | lint | bench | sweep | docs: each sets itself up in .venv first. Needs Python 3.11 or later
-# and a package index, nothing else: the C compiler (zig) and the emulator (Unicorn) are Python packages.
+# and a package index, nothing else: the C compiler (zig) and the emulator (Unicorn) are Python packages. Tests that
+# need QEMU or Verilator are skipped where these are missing; `make system` installs them on Debian, as root.
 #   PYTHON=python3.12   which interpreter    MODELS=DIR BOARD=ID   what `make bench` measures
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 MODELS ?= $(or $(EDGERT_SHARED),../shared)/models
 BOARD ?= cortex-m4-emulated
 
-.PHONY: help demo test lint format typecheck bench sweep docs dist clean
+.PHONY: help demo test system lint format typecheck bench sweep links rtl docs dist clean
 .NOTPARALLEL:
 
 help:
@@ -17,6 +18,8 @@ help:
 	@echo "make lint    ruff and mypy --strict only"
 	@echo "make bench   MLPerf Tiny on BOARD=$(BOARD), models from MODELS=$(MODELS)"
 	@echo "make sweep   275 layers of other networks, beside CMSIS-NN where bakenn is installed"
+	@echo "make links   every emulated board, every model; faults on the line; what a run costs (models: MODELS)"
+	@echo "make rtl     modelled cycles against a core in Verilog (needs verilator; models: MODELS)"
 	@echo "make docs    regenerate the generated tables in README.md and docs/"
 	@echo "make clean   remove .venv and everything built"
 
@@ -28,6 +31,9 @@ demo: $(RUN_READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900
+
+system:
+	sh tools/system.sh
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check .
@@ -46,6 +52,12 @@ bench: $(RUN_READY)
 
 sweep: $(VENV)/.test-ready
 	$(BIN)/python tools/sweep.py --write
+
+links: $(VENV)/.test-ready
+	$(BIN)/python tools/measure_links.py $(MODELS) --write
+
+rtl: $(VENV)/.test-ready
+	$(BIN)/python tools/compare_rtl.py $(MODELS) --write
 
 docs: $(VENV)/.test-ready
 	$(BIN)/python tools/gen_docs.py

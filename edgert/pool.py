@@ -57,6 +57,7 @@ class Pool:
         self._queue: deque[_Group] = deque()
         self._busy = 0
         self._outcomes: dict[int, list[Outcome]] = {}
+        self._progress: Callable[[], None] = lambda: None
         self.quarantined: dict[str, EdgertError] = {}
 
     @classmethod
@@ -69,14 +70,19 @@ class Pool:
 
         return cls({link: opener(link) for link in links})
 
-    def run(self, groups: Sequence[Sequence[Job]]) -> list[list[Outcome]]:
+    def run(
+        self, groups: Sequence[Sequence[Job]], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[list[Outcome]]:
         """The outcome of every job, in order; the jobs of a group are measured on one board.
+
+        progress: called with groups done and in all.
 
         A job that fails for a reason of its own (a fault, a wrong input) has that as its outcome. So has one
         that two boards were lost over, or that no board is left for.
         """
         self._queue = deque(_Group(i, list(jobs)) for i, jobs in enumerate(groups))
         self._outcomes = {}
+        self._progress = lambda: progress(len(self._outcomes), len(groups))
         names = [name for name in self._connect if name not in self.quarantined]
         threads = [threading.Thread(target=self._serve, args=(name,), daemon=True) for name in names]
         for thread in threads:
@@ -96,6 +102,7 @@ class Pool:
                     self._outcomes[group.index] = outcomes
                 else:
                     self._requeue(board, group, lost)
+                self._progress()
                 self._waiting.notify_all()
 
     def _take(self, board: str) -> _Group | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edgert import errors
-from edgert.board import list_boards, load_board
+from edgert.board import Board, list_boards, load_board
+from edgert.cli.boards import LINKS
 from edgert.codegen.contracts import CONTRACTS, Contract
 from edgert.codegen.kernels import VARIANTS
 from edgert.report.tables import Column, markdown, number
@@ -114,15 +115,21 @@ def _first_line(kind: type) -> str:
 def boards() -> str:
     columns = (
         Column("board"), Column("target"), Column("clock MHz", True), Column("flash KiB", True),
-        Column("RAM KiB", True),
+        Column("RAM KiB", True), Column("reached by"), Column("verified"), Column("what"),
     )  # fmt: skip
     described = [load_board(name) for name in list_boards()]
     rows = [
         (f"`{b.id}`", f"`{b.target}`", f"{b.clock_hz / 1e6:g}" if b.clock_hz else "-", _kib(b.flash_bytes),
-         _kib(b.ram_bytes))
+         _kib(b.ram_bytes), ", ".join(_links(b)), b.verified, b.name)
         for b in described
     ]  # fmt: skip
     return markdown(columns, rows)
+
+
+def _links(board: Board) -> list[str]:
+    """The driver, and what else it can be reached by."""
+    others = [link for link in LINKS if getattr(board, link) is not None and link != board.driver]
+    return [board.driver, *others]
 
 
 def _kib(nbytes: int | None) -> str:
@@ -232,16 +239,16 @@ def stale() -> list[str]:
 def measure(models: Path) -> None:
     """Run the suite on every emulated board and write docs/measured.json."""
     from edgert.cli.bench import SUITES
-    from edgert.cli.bench import measure as measure_one
+    from edgert.cli.bench import measure as measure_suite
 
-    suite = SUITES["mlperf-tiny"]
+    suite = [(task, models / file) for task, file in SUITES["mlperf-tiny"]]
     document: dict[str, Any] = {"boards": {}, "levels": {}}
     first = load_board(MEASURED_BOARDS[0])
     for level in LEVELS:
-        document["levels"][level] = [measure_one(task, models / file, first, level) for task, file in suite]
+        document["levels"][level] = measure_suite(suite, first, level)
     for name in MEASURED_BOARDS:
         board = load_board(name)
-        rows = [measure_one(task, models / file, board) for task, file in suite]
+        rows = measure_suite(suite, board)
         document["boards"][name] = {"board": name, "clock_hz": board.clock_hz, "models": rows}
     MEASURED.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

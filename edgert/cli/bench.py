@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from edgert import __version__, api
 from edgert.artifact import Artifact
 from edgert.board import Board, load_board
-from edgert.cli.console import Progress, add_json, emit, emit_json, nearest
+from edgert.cli.console import Progress, add_json, emit, emit_json, nearest, say
 from edgert.cli.inputs import random_input
 from edgert.errors import UsageError
+from edgert.pool import Job, Outcome, Pool
 from edgert.report.tables import Column, markdown, number, text
 from edgert.target import load_target
 
 if TYPE_CHECKING:
-    from edgert.drivers.session import Profile
+    from edgert.drivers.session import Profile, Session
 
 SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "mlperf-tiny": (
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, required=True, metavar="DIR", help="where the model files are")
     parser.add_argument("--board", "-b", required=True, metavar="B", help="board id (edgert boards)")
     parser.add_argument("--optimize", choices=api.OPTIMIZE, default="balanced", help="default: balanced")
+    parser.add_argument(
+        "--link", action="append", metavar="L", help="a way to one of several such boards; may be repeated"
+    )
     parser.add_argument("--markdown", action="store_true", help="print a table for a README")
     add_json(parser)
 
@@ -71,11 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     suite = _files(args.suite, args.models)
     board = load_board(args.board)
-    rows = []
     with Progress("starting") as progress:
-        for index, (task, path) in enumerate(suite):
-            progress.step(path.name, index, len(suite))
-            rows.append(measure(task, path, board, args.optimize))
+        rows = measure(suite, board, args.optimize, args.link or (), progress)
     document = {"suite": args.suite, "board": board.id, "clock_hz": board.clock_hz, "input_seed": SEED}
     document |= {"cpu_flags": list(load_target(board.target).cflags), "optimize": args.optimize}
     document |= {"edgert_version": __version__, "git": git_version(), "models": rows}
@@ -100,15 +101,43 @@ def _files(suite: str, folder: Path) -> list[tuple[str, Path]]:
     return files
 
 
-def measure(task: str, path: Path, board: Board, optimize: str = "balanced") -> dict[str, Any]:
-    """One model on one board: everything that a row of the table says."""
-    artifact = api.compile(path, board=board.id, optimize=optimize)
-    arrays = [random_input(port, SEED) for port in artifact.report["inputs"]]
-    with api.connect(artifact) as session:
-        profile = session.profile(*arrays)
+def measure(
+    suite: Sequence[tuple[str, Path]],
+    board: Board,
+    optimize: str = "balanced",
+    links: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Every model on one board, or spread over several of a kind: everything that a row of the table says."""
+    artifacts = []
+    for index, (_, path) in enumerate(suite):
+        if progress:
+            progress.step(f"compiling {path.name}", index, len(suite))
+        artifacts.append(api.compile(path, board=board.id, optimize=optimize))
+    step = progress.step if progress else lambda what, done, total: None
+    pool = Pool.of_links(board.id, links or [board.driver])
+    groups = [[Job(artifact, _profile)] for artifact in artifacts]
+    outcomes = pool.run(groups, lambda done, total: step("profiling", done, total))
+    for name, error in pool.quarantined.items():
+        say(f"edgert: {name} was lost, and others did its work: {error.what}")
+    return [
+        _row(task, path, board, artifact, outcome)
+        for (task, path), artifact, (outcome,) in zip(suite, artifacts, outcomes, strict=True)
+    ]
+
+
+def _profile(session: Session) -> Profile:
+    return session.profile(*(random_input(port, SEED) for port in session.report["inputs"]))
+
+
+def _row(task: str, path: Path, board: Board, artifact: Artifact, outcome: Outcome) -> dict[str, Any]:
+    if outcome.error is not None:
+        raise outcome.error
+    profile: Profile = outcome.result
     return {
         "model": path.name,
         "task": task,
+        "measured_on": outcome.board,
         **_sizes(artifact),
         "instructions": profile.instructions,
         "cycles": profile.cycles,

@@ -46,7 +46,8 @@ def test_readme_promises_no_more_than_is_measured(shared_models_dir: Path) -> No
     from edgert.cli.bench import measure
 
     document = json.loads(gen_docs.MEASURED.read_text(encoding="utf-8"))
-    for row in document["boards"]["cortex-m4-emulated"]["models"]:
-        now = measure(row["task"], shared_models_dir / row["model"], load_board("cortex-m4-emulated"))
+    rows = document["boards"]["cortex-m4-emulated"]["models"]
+    suite = [(row["task"], shared_models_dir / row["model"]) for row in rows]
+    for row, now in zip(rows, measure(suite, load_board("cortex-m4-emulated")), strict=True):
         for key in ("instructions", "cycles", "arena_bytes", "stack_bytes", "flash_bytes"):
             assert now[key] <= row[key], (row["model"], key)
