@@ -104,15 +104,14 @@ static void describe(char *to, size_t nbytes, int on, const char *name)
 
 const char *ert_notes(uint32_t *nbytes)
 {
-    static char text[192];
-    char governor[32], khz[32];
+    static char text[128]; /* as edgert/drivers/mailbox.py reads them */
+    char governor[16], khz[16];
     const int on = sched_getcpu();
     describe(governor, sizeof governor, on, "scaling_governor");
     describe(khz, sizeof khz, on, "scaling_cur_freq");
-    const int length =
-        snprintf(text, sizeof text, "cpu %d%s, governor %s, frequency %s kHz", on, cpu < 0 ? " (not bound)" : "",
-                 governor[0] != 0 ? governor : "unknown", khz[0] != 0 ? khz : "unknown");
-    *nbytes = (uint32_t)length;
+    snprintf(text, sizeof text, "cpu %d%s, governor %s, frequency %s kHz", on, cpu < 0 ? " (not bound)" : "",
+             governor[0] != 0 ? governor : "unknown", khz[0] != 0 ? khz : "unknown");
+    *nbytes = sizeof text;
     return text;
 }
 

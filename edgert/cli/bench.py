@@ -154,11 +154,9 @@ def _against(peer: Peer | None, board: Board, artifact: Artifact, profile: Profi
     """Ours beside theirs, as far as theirs is known for this target."""
     if peer is None or board.target not in peer.instructions:
         return None
-    instructions, cycles = profile.instructions or 0, profile.cycles or 0
-    found: dict[str, Any] = {
-        "instructions": peer.instructions[board.target],
-        "instructions_ratio": instructions / peer.instructions[board.target],
-    }
+    theirs, cycles = peer.instructions[board.target], profile.cycles or 0
+    ratio = profile.instructions / theirs if profile.instructions else None
+    found: dict[str, Any] = {"instructions": theirs, "instructions_ratio": ratio}
     if board.id in MEASURED_BOARDS:
         found |= {
             "arena_bytes": peer.arena_bytes,
@@ -183,7 +181,7 @@ def table(rows: list[dict[str, Any]], as_markdown: bool = False) -> str:
     """Rows of `measure` for people."""
     columns = (
         Column("model"), Column("MAC", True), Column("instructions", True), Column("of TFLM's", True),
-        Column("cycles (modelled)", True), Column("waits", True), Column("ms", True),
+        Column("cycles", True), Column("waits", True), Column("ms", True),
         Column("per nominal MAC", True), Column("best closed, measured", True), Column("arena bytes", True),
         Column("of TFLM's", True), Column("stack", True), Column("flash bytes", True),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class LinuxSession(MailboxSession):
     def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
         for _ in range(_WARM_UP_RUNS):
             self.run_bytes(inputs, timeout_s)
-        return super()._profile(inputs, timeout_s, repetitions)
+        profile = super()._profile(inputs, timeout_s, repetitions)
+        return replace(profile, notes=f"{_WARM_UP_RUNS} runs to warm up, {self.notes()}")
 
 
 def _copy(command: Sequence[str], board: Board) -> None:

@@ -31,6 +31,7 @@ MAGIC = 0x4D545245
 VERSION = 1
 UNKNOWN = 0xFFFF_FFFF
 TRIES = 4
+NOTES_BYTES = 128  # as csrc/port/linux.c has them; nothing on bare metal
 _IDENTITY = struct.Struct("<6I32s32s32s")
 _REQUEST = struct.Struct("<4I")
 _ANSWER = struct.Struct("<15I")
@@ -247,7 +248,7 @@ class MailboxSession(Session):
 
     def notes(self) -> str:
         """What the board says of how it runs: its CPU, governor and frequency on Linux; else nothing."""
-        return _text(self._link.read(Region.NOTES, 0, 0))
+        return _text(self._link.read(Region.NOTES, 0, NOTES_BYTES)) if self._board.linux else ""
 
     def _request(
         self, command: Command, timeout_s: float, inputs: Sequence[bytes] = (), argument: int = 1

@@ -46,6 +46,7 @@ class Profile:
     cycles_kind: "modelled" (edgert/drivers/timing.py), or "measured: " or "emulated: " and the counter.
     stack_bytes: the deepest that the stack went, found by painting. clock_hz: what the cycles are of.
     wait_states: of its flash, as modelled; None: not modelled. repetitions: how many runs were measured.
+    notes: what else the board says of how it ran: CPU, governor and frequency on Linux.
     """
 
     layers: tuple[LayerProfile, ...]
@@ -54,6 +55,7 @@ class Profile:
     clock_hz: int | None
     wait_states: int | None = None
     repetitions: int = 1
+    notes: str = ""
 
     @property
     def wait_cycles(self) -> int:
@@ -90,6 +92,7 @@ class Profile:
             "clock_hz": self.clock_hz,
             "stack_bytes": self.stack_bytes,
             "repetitions": self.repetitions,
+            "notes": self.notes,
             "layers": [asdict(layer) for layer in self.layers],
         }
 

@@ -56,6 +56,7 @@ def _headline(report: Mapping[str, Any], profile: Profile, board: str | None) ->
         lines.append(f"  cycles        {number(profile.cycles)}{per_mac}, {profile.cycles_kind}{clock}")
         lines += [f"  wait states   {_waits(profile)}"] if profile.cycles_kind == "modelled" else []
         lines += [f"  median of     {profile.repetitions} runs"] if profile.repetitions > 1 else []
+    lines += [f"  notes         {profile.notes}"] if profile.notes else []
     stack = f", stack {number(profile.stack_bytes)} bytes" if profile.stack_bytes is not None else ""
     lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
     if report["flash_bytes"]:

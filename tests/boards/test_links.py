@@ -20,6 +20,7 @@ import pytest
 from faulty_stream import FaultyStream
 from tiny import COPY, Bench, expected, report
 
+from edgert.artifact import Artifact
 from edgert.board import Board, Gdb, load_board
 from edgert.cli.check import flash_crc
 from edgert.drivers import gdb_board, open_session, serial_board
@@ -28,6 +29,7 @@ from edgert.drivers.mailbox import MailboxSession
 from edgert.drivers.session import Session
 from edgert.drivers.stream import Stream, start_process
 from edgert.errors import BoardFaultError, BoardTimeoutError, EdgertError, LinkError, WrongFirmwareError
+from edgert.pool import Job, Pool
 
 X = np.arange(16, dtype=np.uint8) * 11
 M4, RV32 = "mps2-an386", "virt-rv32"
@@ -373,3 +375,47 @@ def test_a_serial_line_over_a_socket(built: Any) -> None:
                 assert good(session)
         finally:
             process.kill()
+
+
+def test_a_serial_line_at_a_pty(built: Any) -> None:
+    """As a USB adapter is: a device with a name."""
+    folder, board = built(M4, "serial")
+    assert board.serial is not None
+    firmware = str(folder / "firmware.elf")
+    command = [part.replace("{firmware}", firmware) for part in board.serial.server]
+    command[command.index("stdio")] = "pty"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            device = next(word for word in process.stdout.readline().split() if word.startswith("/dev/"))
+            with open_session(report(M4), folder, board, f"serial:{device}") as session:
+                assert good(session)
+        finally:
+            process.kill()
+
+
+def test_a_pool_survives_a_board(built: Any) -> None:
+    """Three QEMUs, one killed under way: all the work is done, and the lost one is named."""
+    folder, board = built(M4, "gdb")
+    lost: list[str] = []
+
+    def opener(name: str) -> Callable[[Any], Session]:
+        def connect(_artifact: Any) -> Session:
+            session = open_session(report(M4), folder, board, "gdb")
+            if name == "bad":
+                link = session._link  # type: ignore[attr-defined]
+                link.access._stream._behind.process.kill()
+                link._connect = lambda: (_ for _ in ()).throw(LinkError("the cable is gone", where=name))
+                lost.append(name)
+            return session
+
+        return connect
+
+    names = ("a", "bad", "c")
+    pool = Pool({name: opener(name) for name in names})
+    artifact = Artifact(folder, {"name": "tiny"})
+    groups = [[Job(artifact, good), Job(artifact, good)] for _ in range(6)]
+    outcomes = pool.run(groups)
+    assert all(o.result is True for group in outcomes for o in group)
+    assert all(len({o.board for o in group}) == 1 for group in outcomes)
+    assert lost and list(pool.quarantined) == ["bad"]
