@@ -26,7 +26,8 @@ from edgert.board import list_boards, load_board
 from edgert.cli.console import say
 from edgert.cli.inputs import random_input
 from edgert.cli.reference import Reference
-from edgert.drivers.mailbox import MailboxSession, Region
+from edgert.drivers.mailbox import Region
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.stream import Stream, start_process
 from edgert.errors import DoesNotFitError, EdgertError
 from edgert.report.tables import Column, markdown

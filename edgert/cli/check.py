@@ -13,7 +13,7 @@ from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.inputs import random_input
 from edgert.cli.models import add_link, add_source, open_source
 from edgert.drivers.elf import Elf, load_firmware
-from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.errors import BoardFaultError, UsageError
 
 

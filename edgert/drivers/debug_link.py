@@ -8,7 +8,8 @@ from typing import Any
 from edgert.board import Board
 from edgert.drivers.access import Access
 from edgert.drivers.elf import Elf
-from edgert.drivers.mailbox import Fault, Link, Region
+from edgert.drivers.link import Link
+from edgert.drivers.mailbox import Fault, Region
 from edgert.errors import BoardFaultError, BoardTimeoutError, LinkError
 
 START_TIMEOUT_S = 10.0

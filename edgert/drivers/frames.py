@@ -11,7 +11,8 @@ from edgert.board import Board
 from edgert.drivers.cobs import Frame, Kind, Splitter, Status
 from edgert.drivers.debug_link import START_TIMEOUT_S, place
 from edgert.drivers.elf import Elf
-from edgert.drivers.mailbox import Command, Fault, Link, Region
+from edgert.drivers.link import Link
+from edgert.drivers.mailbox import REQUEST, Command, Fault, Region, request
 from edgert.drivers.stream import Stream
 from edgert.errors import BoardTimeoutError, LinkError
 from edgert.firmware import FRAME_DATA_BYTES
@@ -92,13 +93,9 @@ class FrameLink(Link):
             self._stream = None
 
     def _write_reset(self) -> None:
-        """If the board still listens: what is not RESET's answer is as good as any other."""
-        import struct
-        import zlib
-
-        words = struct.pack("<3I", Command.RESET, 0, 0)
+        """If the board still listens. There is no answer to this one."""
         self._hello(START_TIMEOUT_S)
-        self._exchange(Kind.WRITE, Region.MAILBOX, 0, 16, words + zlib.crc32(words).to_bytes(4, "little"))
+        self._exchange(Kind.WRITE, Region.MAILBOX, 0, REQUEST.size, request(Command.RESET, 0, 0))
 
     def _hello(self, timeout_s: float) -> None:
         """Open a session of ours, which ends any other's."""

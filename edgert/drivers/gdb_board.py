@@ -11,7 +11,7 @@ from edgert.drivers import qemu_count
 from edgert.drivers.debug_link import DebugLink
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.gdb import Core, GdbAccess
-from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile, Session
 from edgert.drivers.stream import STDIO, Stream, connect_tcp, start_process
 from edgert.errors import UsageError

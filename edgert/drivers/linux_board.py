@@ -11,7 +11,7 @@ from typing import Any
 from edgert.board import Board, filled_in
 from edgert.drivers.elf import load_firmware
 from edgert.drivers.frames import FrameLink
-from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile, Session
 from edgert.drivers.stream import Stream, start_process
 from edgert.errors import LinkError, ToolError, UsageError

@@ -1,41 +1,26 @@
-"""MailboxSession: one Session for every board that runs our firmware, whatever the link to it.
+"""The mailbox of our firmware, as bytes: who it is, what it is asked, what it answers.
 
-The layout and the rules are those of csrc/runtime/ert_mailbox.h. Links are in debug_link.py and frames.py.
+The layout and the rules are those of csrc/runtime/ert_mailbox.h.
 """
 
 from __future__ import annotations
 
 import struct
-import time
 import zlib
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from statistics import median
-from typing import Any
 
-from edgert.board import Board
-from edgert.drivers.session import (
-    DISPATCH,
-    Array,
-    LayerProfile,
-    Profile,
-    Session,
-    port_bytes,
-    read_outputs,
-)
-from edgert.errors import BoardFaultError, LinkError, WrongFirmwareError
+from edgert.errors import WrongFirmwareError
 
 MAGIC = 0x4D545245
 VERSION = 1
 UNKNOWN = 0xFFFF_FFFF
-TRIES = 4
 NOTES_BYTES = 128  # as csrc/port/linux.c has them; nothing on bare metal
-_IDENTITY = struct.Struct("<6I32s32s32s")
-_REQUEST = struct.Struct("<4I")
+IDENTITY = struct.Struct("<6I32s32s32s")
+REQUEST = struct.Struct("<4I")
 _ANSWER = struct.Struct("<15I")
-_ANSWERED_AT = _REQUEST.size + 8  # `ready` and `answer_crc` are not covered by the CRC
+_COVERED = 8  # `ready` and `answer_crc` come before what the CRC covers
 
 
 class Region(IntEnum):
@@ -94,7 +79,7 @@ class Identity:
     @classmethod
     def parse(cls, data: bytes) -> Identity:
         """Raises WrongFirmwareError if it is not ours, or not of this version."""
-        magic, version, layers, arena, mailbox, _frame, build, model, name = _IDENTITY.unpack_from(data)
+        magic, version, layers, arena, mailbox, _frame, build, model, name = IDENTITY.unpack_from(data)
         if magic != MAGIC:
             raise WrongFirmwareError(
                 "the board runs no edgert firmware",
@@ -106,9 +91,9 @@ class Identity:
                 f"the firmware's mailbox has version {version}", rule=f"this edgert speaks version {VERSION}",
                 hint="compile and flash again",
             )  # fmt: skip
-        rest = data[_IDENTITY.size :]
+        rest = data[IDENTITY.size :]
         return cls(
-            version, layers, arena, mailbox, build.hex(), model.hex(), _text(name), _text(rest)
+            version, layers, arena, mailbox, build.hex(), model.hex(), text(name), text(rest)
         )  # fmt: skip
 
 
@@ -126,231 +111,42 @@ class Answer:
     outputs: tuple[bytes, ...] = ()
 
 
-class Link(ABC):
-    """Moves bytes between the host and the regions of a firmware, and lets it answer."""
+def request(command: Command, argument: int, number: int, inputs: Sequence[bytes] = ()) -> bytes:
+    """The four words that ask for something; inputs: what is in the arena for it."""
+    words = struct.pack("<3I", command, argument, number)
+    return words + struct.pack("<I", zlib.crc32(b"".join([words, *inputs])))
 
-    @abstractmethod
-    def read(self, region: Region, offset: int, nbytes: int) -> bytes:
-        """Raises LinkError."""
 
-    @abstractmethod
-    def write(self, region: Region, offset: int, data: bytes) -> None:
-        """Raises LinkError."""
+def answer_bytes(layers: int) -> int:
+    """Bytes of the answer, which stands right behind the request."""
+    return _ANSWER.size + 4 * layers
 
-    @abstractmethod
-    def execute(self, timeout_s: float) -> None:
-        """Give the firmware time to answer the request in its mailbox; it may have answered another.
 
-        Raises BoardTimeoutError, BoardFaultError, LinkError; then `restart` is needed.
-        """
+def has_outputs(command: Command, data: bytes) -> bool:
+    """Whether an answer, as it was read, comes with outputs."""
+    return command in (Command.RUN, Command.PROFILE) and _ANSWER.unpack_from(data)[3] == Result.OK
 
-    @abstractmethod
-    def restart(self) -> None:
-        """Reset the board and wait until its firmware serves. Raises LinkError, BoardTimeoutError."""
 
-    @abstractmethod
-    def place(self, fault: Fault) -> str:
-        """Board, layer, function, line and address of a fault."""
-
-    def close(self) -> None:
-        """Let go of the board. Safe to call twice."""
+def parse_answer(data: bytes, number: int, outputs: tuple[bytes, ...]) -> Answer | None:
+    """The answer to request `number`, None if it is another's. Raises ValueError where it is not whole."""
+    ready, crc, answered, result, value, counter, hz, _overhead, low, high, *fault = _ANSWER.unpack_from(data)
+    if ready != MAGIC or crc != zlib.crc32(b"".join([data[_COVERED:], *outputs])):
+        raise ValueError("the CRC does not fit")
+    if answered != number:
         return None
-
-
-class MailboxSession(Session):
-    """See Session. Checks the firmware's identity before anything else, and every answer against its CRC.
-
-    Raises WrongFirmwareError, LinkError, BoardTimeoutError.
-    """
-
-    def __init__(self, report: Mapping[str, Any], link: Link, board: Board) -> None:
-        super().__init__(report)
-        self._link, self._board = link, board
-        self._number = 0
-        self._ready = False
-        try:
-            self._prepare()
-        except BaseException:
-            link.close()
-            raise
-
-    def _prepare(self) -> None:
-        self._link.restart()
-        self.identity = self._identify()
-        self._ready = True
-
-    def _identify(self) -> Identity:
-        """Read twice: nothing protects this read but itself."""
-        nbytes = _IDENTITY.size + len(_shapes(self.report)) + 1
-        for _ in range(TRIES):
-            data = self._link.read(Region.IDENTITY, 0, nbytes)
-            if data == self._link.read(Region.IDENTITY, 0, nbytes):
-                identity = Identity.parse(data)
-                self._check(identity)
-                return identity
-        raise LinkError("the board's identity reads differently every time", where=self._board.id)
-
-    def _check(self, identity: Identity) -> None:
-        wanted = (self.report["name"][:31], self.report.get("build_sha256") or "0" * 64)
-        if (identity.model, identity.build) == wanted:
-            return
-        other = "another build of it" if identity.model == wanted[0] else f"the model {identity.model!r}"
-        raise WrongFirmwareError(
-            f"the board runs {other} (build {identity.build[:12]}, shapes {identity.shapes})",
-            where=self._board.id,
-            rule=f"this artifact is {wanted[0]!r}, build {wanted[1][:12]}",
-            hint="flash it: edgert flash",
-        )
-
-    def run_bytes(self, inputs: Sequence[bytes], timeout_s: float) -> list[Array]:
-        """run(), the inputs already the model's bytes."""
-        return self._arrays(self._request(Command.RUN, timeout_s, inputs))
-
-    _run = run_bytes
-
-    def _arrays(self, answer: Answer) -> list[Array]:
-        ports = self.report["outputs"]
-        return read_outputs(ports, {p["offset"]: data for p, data in zip(ports, answer.outputs, strict=True)})
-
-    def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
-        runs = [self._request(Command.PROFILE, timeout_s, inputs) for _ in range(repetitions)]
-        whole = median(self._request(Command.RUN, timeout_s, inputs).cycles for _ in range(repetitions))
-        rows = [_row(layer, [run.layer_cycles[i] for run in runs])
-                for i, layer in enumerate(self.report["layers"])]  # fmt: skip
-        known = sum(row.cycles or 0 for row in rows)
-        rows.append(LayerProfile(DISPATCH, "-", "-", 0, None, max(0, round(whole) - known)))
-        how = "measured" if self._board.verified == "hardware" else "emulated"
-        return Profile(
-            tuple(rows), f"{how}: {runs[0].counter}", self.stack_bytes(),
-            runs[0].counter_hz or self._board.clock_hz, repetitions=repetitions,
-        )  # fmt: skip
-
-    def time(self, *inputs: Array, repetitions: int, timeout_s: float) -> int:
-        """Cycles of `repetitions` runs in a row, as the board counts them; the data of all but the first
-        is what the run before left in the arena. Raises as run()."""
-        from edgert.drivers.session import check_inputs
-
-        data = check_inputs(self.report["inputs"], inputs)
-        return self._request(Command.RUN, timeout_s, data, argument=repetitions).cycles
-
-    def stack_bytes(self) -> int | None:
-        """The deepest that the stack has been since the board was reset."""
-        value = self._request(Command.MEMORY, _QUICK_S).value
-        return None if value == UNKNOWN else value
-
-    def self_test(self) -> int | None:
-        """CRC-32 of the flash as the board reads it; None where it has none. Tests the arena's RAM, too.
-
-        Raises BoardFaultError if a cell of the arena does not hold what was written there.
-        """
-        value = self._request(Command.SELF_TEST, _SELF_TEST_S).value
-        return None if value == UNKNOWN else value
-
-    def notes(self) -> str:
-        """What the board says of how it runs: its CPU, governor and frequency on Linux; else nothing."""
-        return _text(self._link.read(Region.NOTES, 0, NOTES_BYTES)) if self._board.linux else ""
-
-    def _request(
-        self, command: Command, timeout_s: float, inputs: Sequence[bytes] = (), argument: int = 1
-    ) -> Answer:
-        """One request, sent again where the link spoiled it. Every answer that is returned is whole."""
-        deadline = time.monotonic() + timeout_s
-        if not self._ready:
-            self._prepare()
-        self._ready = False  # until it has ended well
-        for _ in range(TRIES):
-            self._send(command, argument, inputs)
-            self._link.execute(max(0.001, deadline - time.monotonic()))
-            answer = self._receive(command)
-            if answer is not None and answer.result != Result.BAD_CRC:
-                self._judge(answer)
-                self._ready = True
-                return answer
-        raise LinkError(
-            f"{TRIES} requests in a row were not answered intact", where=self._board.id,
-            hint="check the cable, or a lower speed; the session resets the board at its next use",
-        )  # fmt: skip
-
-    def _send(self, command: Command, argument: int, inputs: Sequence[bytes]) -> None:
-        self._number = self._number % UNKNOWN + 1
-        for port, data in zip(self.report["inputs"], inputs, strict=False):
-            self._link.write(Region.ARENA, port["offset"], data)
-        words = struct.pack("<3I", command, argument, self._number)
-        crc = zlib.crc32(b"".join([words, *inputs]))
-        self._link.write(Region.MAILBOX, 0, words + struct.pack("<I", crc))
-
-    def _receive(self, command: Command) -> Answer | None:
-        """The answer to the last request; None if it has not come, or not whole."""
-        layers = len(self.report["layers"])
-        nbytes = _ANSWER.size + 4 * layers
-        for _ in range(TRIES):
-            data = self._link.read(Region.MAILBOX, _REQUEST.size, nbytes)
-            ready, crc, answered, result, *rest = _ANSWER.unpack_from(data)
-            ran = command in (Command.RUN, Command.PROFILE) and result == Result.OK
-            outputs = self._outputs() if ran else ()
-            if ready == MAGIC and crc == zlib.crc32(b"".join([data[8:], *outputs])):
-                return _answer(result, rest, data, outputs) if answered == self._number else None
-        return None
-
-    def _outputs(self) -> tuple[bytes, ...]:
-        ports = self.report["outputs"]
-        return tuple(self._link.read(Region.ARENA, p["offset"], port_bytes(p)) for p in ports)
-
-    def _judge(self, answer: Answer) -> None:
-        """Raises unless the result is OK."""
-        if answer.result == Result.OK:
-            return
-        where = self._board.id
-        if answer.result == Result.FAULT:
-            what = f"the core faulted (cause {answer.fault.cause:#x})"
-            if answer.fault.address:
-                what = f"the core faulted at an access to {answer.fault.address:#010x}"
-            raise BoardFaultError(
-                what, where=self._link.place(answer.fault), hint="look at that line of model.c or its kernel"
-            )
-        if answer.result == Result.STACK:
-            raise BoardFaultError(
-                "the stack overflowed into the static data", where=where, hint="choose a board with more RAM"
-            )
-        if answer.result == Result.MEMORY:
-            raise BoardFaultError(
-                f"byte {answer.value} of the arena does not hold what was written", where=where,
-                hint="the memory map of the board is wrong, or its RAM is broken",
-            )  # fmt: skip
-        raise LinkError(f"the firmware refused the request: {answer.result.name}", where=where)
-
-    def close(self) -> None:
-        self._link.close()
-
-
-_QUICK_S = 10.0
-_SELF_TEST_S = 60.0
-
-
-def _shapes(report: Mapping[str, Any]) -> str:
-    from edgert.firmware import shapes
-
-    return shapes(report)
-
-
-def _answer(result: int, rest: Sequence[int], data: bytes, outputs: tuple[bytes, ...]) -> Answer:
-    value, counter, hz, _overhead, low, high, *fault = rest
     layers = struct.unpack_from(f"<{(len(data) - _ANSWER.size) // 4}I", data, _ANSWER.size)
-    known = Result(result) if result in list(Result) else Result.BAD_COMMAND
     return Answer(
-        known, value, COUNTERS.get(counter, "?"), hz,
-        high << 32 | low, Fault(*fault), tuple(None if n == UNKNOWN else n for n in layers), outputs,
-    )  # fmt: skip
+        Result(result) if result in list(Result) else Result.BAD_COMMAND,
+        value,
+        COUNTERS.get(counter, "?"),
+        hz,
+        high << 32 | low,
+        Fault(*fault),
+        tuple(None if n == UNKNOWN else n for n in layers),
+        outputs,
+    )
 
 
-def _row(layer: Mapping[str, Any], cycles: Sequence[int | None]) -> LayerProfile:
-    known = [c for c in cycles if c is not None]
-    return LayerProfile(
-        layer["name"], layer["op"], layer["variant"], layer["macs"], None,
-        round(median(known)) if known else None, 0, layer.get("read_bytes", 0), layer.get("written_bytes", 0),
-        (min(known), max(known)) if known else None,
-    )  # fmt: skip
-
-
-def _text(data: bytes) -> str:
+def text(data: bytes) -> str:
+    """Characters up to a zero."""
     return data.split(b"\0")[0].decode(errors="replace")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from edgert.drivers.timing import RV_LOADS, RV_STORES, BlockCost, count_instructions
+from edgert.drivers.timing import RV_LOADS, RV_STORES, BlockCost, CostModel, Model, count_instructions
 from edgert.target import Pipeline, Target
 
 _REGISTER = re.compile(r"\b(?:zero|ra|sp|gp|tp|s1[01]|[ast]\d)\b")
@@ -60,3 +60,8 @@ class PipelineModel:
         if mnemonic in _JUMPS_BY_REGISTER:
             return (each.mispredicted, 0)
         return (each.jump if mnemonic in _JUMPS else 0, 0)
+
+
+def cost_model(target: Target) -> Model:
+    """The target's: by its pipeline where it is described, else by classes."""
+    return PipelineModel(target) if target.pipeline is not None else CostModel(target)

@@ -66,15 +66,6 @@ class Model(Protocol):
     def cost(self, code: bytes, address: int) -> BlockCost: ...
 
 
-def cost_model(target: Target) -> Model:
-    """The target's: by its pipeline where it is described, else by classes."""
-    if target.pipeline is not None:
-        from edgert.drivers.pipeline import PipelineModel
-
-        return PipelineModel(target)
-    return CostModel(target)
-
-
 class CostModel:
     """Costs blocks of machine code for one target, flash answering at once."""
 

@@ -21,9 +21,9 @@ from edgert.drivers.access import Access, Registers
 from edgert.drivers.debug_link import DebugLink
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.flash import CoreCaches, Flash, waiting_memory
-from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.mailbox_session import MailboxSession
+from edgert.drivers.pipeline import cost_model
 from edgert.drivers.session import DISPATCH, Array, LayerProfile, Profile, Session
-from edgert.drivers.timing import cost_model
 from edgert.errors import BoardFaultError, UsageError
 from edgert.target import Target, load_target
 

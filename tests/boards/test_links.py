@@ -25,7 +25,7 @@ from edgert.board import Board, Gdb, load_board
 from edgert.cli.check import flash_crc
 from edgert.drivers import gdb_board, open_session, serial_board
 from edgert.drivers.elf import load_firmware
-from edgert.drivers.mailbox import MailboxSession
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Session
 from edgert.drivers.stream import Stream, start_process
 from edgert.errors import BoardFaultError, BoardTimeoutError, EdgertError, LinkError, WrongFirmwareError
