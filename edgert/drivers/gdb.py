@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -113,7 +112,7 @@ class GdbAccess(Access):
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        step = (self._packet_bytes - 32) // 2  # whether in hexadecimal, or binary with all of it escaped
+        step = self.payload_bytes
         for at in range(0, len(data), step):
             self._write(address + at, data[at : at + step])
 
@@ -259,61 +258,26 @@ class GdbAccess(Access):
         self._expect_ok(reply, f"`monitor {command}`")
         return printed
 
-    # ---- programming
+    # ---- what programming it needs (gdb_load.py), and all of them
 
-    def load(self, segments: Sequence[tuple[int, bytes]], progress: Callable[[int, int], None]) -> None:
-        """Write (address, bytes) into flash or RAM, as the server's memory map says, and read it all back.
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of data that a packet holds, whether in hexadecimal or binary with all of it escaped."""
+        return (self._packet_bytes - 32) // 2
 
-        progress: called with bytes done and in all. Raises BoardFaultError, naming a byte that differs.
-        """
-        flash = [region for region in self._memory_map() if region.kind == "flash"]
-        total, done = 2 * sum(len(data) for _, data in segments), 0
-        self._erase(flash, segments)
-        for address, data in segments:
-            in_flash = any(r.start <= address < r.end for r in flash)
-            step = (self._packet_bytes - 32) // 2
-            for at in range(0, len(data), step):
-                self._program(in_flash, address + at, data[at : at + step])
-                done += len(data[at : at + step])
-                progress(done, total)
-        if flash:
-            self._expect_ok(self._ask(b"vFlashDone", _FLASH_TIMEOUT_S, once=True), "finishing the flash")
-        for address, data in segments:
-            self._verify(address, data)
-            done += len(data)
-            progress(done, total)
+    @property
+    def name(self) -> str:
+        """Of the board, for messages."""
+        return self._name
 
-    def _erase(self, flash: Sequence[MemoryRegion], segments: Sequence[tuple[int, bytes]]) -> None:
-        for region in flash:
-            touched = [(a, a + len(d)) for a, d in segments if a < region.end and a + len(d) > region.start]
-            if not touched:
-                continue
-            block = region.block_bytes
-            start = region.start + (min(t[0] for t in touched) - region.start) // block * block
-            end = region.start + -(-(max(t[1] for t in touched) - region.start) // block) * block
-            reply = self._ask(b"vFlashErase:%x,%x" % (start, end - start), _FLASH_TIMEOUT_S, once=True)
-            self._expect_ok(reply, f"erasing {end - start:,} bytes of flash at {start:#010x}")
-
-    def _program(self, in_flash: bool, address: int, data: bytes) -> None:
-        if not in_flash:
-            return self.write(address, data)
-        reply = self._ask(b"vFlashWrite:%x:%s" % (address, escape(data)), _FLASH_TIMEOUT_S, once=True)
-        return self._expect_ok(reply, f"writing flash at {address:#010x}")
-
-    def _verify(self, address: int, data: bytes) -> None:
-        found = self.read(address, len(data))
-        if found != data:
-            at = next(i for i, (a, b) in enumerate(zip(found, data, strict=True)) if a != b)
-            raise BoardFaultError(
-                f"{address + at:#010x} holds {found[at]:#04x} after {data[at]:#04x} was written",
-                where=self._name,
-                hint="is it flash that the GDB server does not know, or the wrong board?",
-            )  # fmt: skip
-
-    def _memory_map(self) -> list[MemoryRegion]:
-        """What the server says; nothing where it does not: then all is written as RAM."""
+    def memory_map(self) -> list[MemoryRegion]:
+        """What the server says; nothing where it does not."""
         text = self._transfer("memory-map", "")
         return parse_memory_map(text) if text else []
+
+    def program(self, body: bytes, doing: str) -> None:
+        """A vFlash packet, which may take long and is sent once. Raises LinkError, BoardFaultError."""
+        self._expect_ok(self._ask(body, _FLASH_TIMEOUT_S, once=True), doing)
 
     def _transfer(self, what: str, annex: str) -> bytes:
         """A document that the server offers; nothing where it does not. Raises LinkError: it is endless."""
@@ -328,8 +292,6 @@ class GdbAccess(Access):
             if len(text) > _MOST_DOCUMENT_BYTES:
                 raise LinkError(f"the server's {what} does not end", where=self._name)
         return bytes(text)
-
-    # ---- what all of them need
 
     def _ask(
         self, body: bytes, timeout_s: float = TIMEOUT_S, *, once: bool = False, like: re.Pattern[bytes] = _ANY

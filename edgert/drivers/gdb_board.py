@@ -11,6 +11,7 @@ from edgert.drivers import qemu_count
 from edgert.drivers.debug_link import DebugLink
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.gdb import Core, GdbAccess
+from edgert.drivers.gdb_load import load
 from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile, Session
 from edgert.drivers.stream import STDIO, Stream, connect_tcp, start_process
@@ -37,7 +38,7 @@ def _loaded(board: Board, elf: Elf, address: str) -> GdbAccess:
     access = open_access(board, elf, address)
     if board.gdb is not None and board.gdb.load:
         try:
-            access.load(elf.segments, lambda done, total: None)
+            load(access, elf.segments)
         except BaseException:
             access.close()
             raise

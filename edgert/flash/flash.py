@@ -98,6 +98,7 @@ def flash(board: Board, elf_path: Path, options: Options, progress: Progress) ->
 
 def _by_gdb(board: Board, elf: Elf, address: str, progress: Progress) -> None:
     from edgert.drivers.gdb_board import open_access
+    from edgert.drivers.gdb_load import load
     from edgert.drivers.stream import STDIO
 
     assert board.gdb is not None
@@ -108,7 +109,7 @@ def _by_gdb(board: Board, elf: Elf, address: str, progress: Progress) -> None:
         )
     access = open_access(board, elf, address)
     try:
-        access.load(elf.segments, progress)
+        load(access, elf.segments, progress)
         access.reset()
     finally:
         access.close()

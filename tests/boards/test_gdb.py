@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edgert.drivers.cobs import Frame, Splitter, stuff, unstuff
 from edgert.drivers.gdb import Core, GdbAccess
+from edgert.drivers.gdb_load import load
 from edgert.drivers.gdb_memory import parse_memory_map
 from edgert.drivers.gdb_packets import escape, expand, frame
 from edgert.drivers.stream import SocketStream
@@ -126,8 +127,10 @@ def test_flash_is_erased_by_blocks_written_and_read_back() -> None:
     code, data = bytes(range(256)) * 9, b"$#}*" * 50
     steps: list[tuple[int, int]] = []
     with connected(server) as access:
-        access.load(
-            [(0x0800_0400, code), (0x2000_0000, data)], lambda done, total: steps.append((done, total))
+        load(
+            access,
+            [(0x0800_0400, code), (0x2000_0000, data)],
+            lambda done, total: steps.append((done, total)),
         )
         assert access.read(0x0800_0400, len(code)) == code
     assert [s for s in server.seen if s.startswith(b"vFlashErase")] == [b"vFlashErase:8000000,1000"]
@@ -143,7 +146,7 @@ def test_flash_that_does_not_hold_is_named() -> None:
         connected(server) as access,
         pytest.raises(BoardFaultError, match=r"0x08000003 holds 0x03 after 0x04"),
     ):
-        access.load([(0x0800_0000, b"\0\0\0\x04")], lambda done, total: None)
+        load(access, [(0x0800_0000, b"\0\0\0\x04")])
 
 
 def test_without_binary_writes() -> None:
