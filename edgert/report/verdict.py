@@ -62,6 +62,9 @@ def _tensor_words(report: Report) -> str:
 def _headline(report: Report, board: Board | None) -> str:
     if board is None:
         return f"{report['name']} for target {report['target']}: C only (compile for a board: does it fit?)"
+    if board.linux is not None:
+        size = f"{report['flash_bytes']:,}"
+        return f"{report['name']} for {board.id} ({board.target}): a program of {size} bytes"
     if board.clock_hz is None:
         return f"{report['name']} for {board.id}: runs on this machine"
     return f"{report['name']} for {board.id} ({board.target}, {board.clock_hz / 1e6:g} MHz): fits"
