@@ -15,9 +15,9 @@ MEMORY {{
 }}
 SECTIONS {{
   ert_flash_start = ORIGIN(flash);
-  .vectors : {{ KEEP(*(.vectors)) {boot_words}}} > flash
+  .vectors : {{ KEEP(*(.vectors)) {boot_words}KEEP(*(.ert_identity)) }} > flash
   .text : {{ *(.text .text.*) }} > flash
-  .rodata : {{ KEEP(*(.ert_identity)) *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > flash
+  .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > flash
   ert_flash_end = ADDR(.rodata) + SIZEOF(.rodata);
   .data : {{
     ert_data_start = .;

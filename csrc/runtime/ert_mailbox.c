@@ -9,7 +9,7 @@
 #define STACK_GUARD_WORDS 8u
 #define OVERHEAD_TRIES 8
 
-/* nothing here reads it: the linker script keeps it */
+/* nothing here reads it; the linker script puts it behind the vectors, where every host looks */
 __attribute__((section(".ert_identity"), used)) const ert_identity_t ert_identity = {
     .magic = ERT_MAILBOX_MAGIC,
     .version = ERT_MAILBOX_VERSION,

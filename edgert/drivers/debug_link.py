@@ -60,18 +60,17 @@ class DebugLink(Link):
                 hint="give it more time (--timeout)",
             )
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         if self._opened is not None:
             try:
-                self._reset()
+                self.access.reset()
                 return
-            except (LinkError, BoardTimeoutError):
+            except LinkError:
                 self.close()
         self._opened = self._connect()
-        self._reset()
-
-    def _reset(self) -> None:
         self.access.reset()
+
+    def start(self) -> None:
         self.execute(START_TIMEOUT_S)
 
     def place(self, fault: Fault) -> str:

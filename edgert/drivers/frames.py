@@ -76,13 +76,17 @@ class FrameLink(Link):
             f"no answer within {timeout_s:.3g} s", where=self._board.id, hint="give it more time (--timeout)"
         )
 
-    def restart(self) -> None:
+    def reset(self) -> None:
+        """The firmware has to run to say who it is: so it serves already."""
         if self._stream is None or self._restarts:
             self.close()
             self._stream = self._connect()
         else:
             self._write_reset()
         self._hello(START_TIMEOUT_S)
+
+    def start(self) -> None:
+        return None
 
     def place(self, fault: Fault) -> str:
         return place(self._elf, self._report, self._board.id, fault.pc, (fault.link,))

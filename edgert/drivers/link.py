@@ -22,12 +22,16 @@ class Link(ABC):
     def execute(self, timeout_s: float) -> None:
         """Give the firmware time to answer the request in its mailbox; it may have answered another.
 
-        Raises BoardTimeoutError, BoardFaultError, LinkError; then `restart` is needed.
+        Raises BoardTimeoutError, BoardFaultError, LinkError; then `reset` and `start` are needed.
         """
 
     @abstractmethod
-    def restart(self) -> None:
-        """Reset the board and wait until its firmware serves. Raises LinkError, BoardTimeoutError."""
+    def reset(self) -> None:
+        """Reset the board: from here on its identity can be read. Raises LinkError, BoardTimeoutError."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Let the firmware start, until it serves. Raises as execute does."""
 
     @abstractmethod
     def place(self, fault: Fault) -> str:

@@ -61,8 +61,10 @@ class MailboxSession(Session):
             raise
 
     def _prepare(self) -> None:
-        self._link.restart()
+        """Nothing of a firmware runs before it has said that it is ours."""
+        self._link.reset()
         self.identity = self._identify()
+        self._link.start()
         self._ready = True
 
     def _identify(self) -> Identity:
