@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from edgert.errors import LinkError, ToolError
 
 STDIO = "stdio"
 _CHUNK_BYTES = 65536
-_EXIT_S = 2.0
+_EXIT_S = 3.0
 _WRITE_TIMEOUT_S = 10.0
 
 
@@ -45,21 +46,35 @@ class Stream(ABC):
         self.close()
 
 
+# Runs "$@" on the socket that is its standard output, and ends it as soon as its standard input does: that is
+# a pipe whose other end only we hold, so the program goes when we go, however that comes about.
+_KEEPER = """
+"$@" <&1 & child=$!
+exec >/dev/null
+read -r _
+kill $child 2>/dev/null
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $child 2>/dev/null || exit 0; sleep 0.1; done
+kill -9 $child 2>/dev/null
+"""
+
+
 @dataclass(frozen=True)
 class _Behind:
-    """The process at the other end, and what it writes to its standard error."""
+    """The process at the other end, by its keeper; and what it writes to its standard error."""
 
-    process: subprocess.Popen[bytes]
+    keeper: subprocess.Popen[bytes]
     words: IO[bytes]
 
     def end(self) -> None:
-        """Kindly first."""
-        for stop in (self.process.terminate, self.process.kill):
-            if self.process.poll() is not None:
-                return
-            stop()
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(_EXIT_S)
+        """Safe to call twice."""
+        assert self.keeper.stdin is not None
+        with suppress(OSError):
+            self.keeper.stdin.close()
+        try:
+            self.keeper.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self.keeper.kill()
+            self.keeper.wait()
 
     def last_words(self) -> str:
         """The last line that it wrote before it ended."""
@@ -147,23 +162,20 @@ def connect_tcp(address: str, timeout_s: float) -> Stream:
 
 
 def start_process(argv: Sequence[str]) -> Stream:
-    """Start a program and talk through its standard input and output. Raises ToolError if it cannot start."""
+    """Start a program and talk through its standard input and output. Raises ToolError if it is missing."""
+    if shutil.which(argv[0]) is None:
+        raise ToolError(f"{argv[0]} is missing", hint="edgert doctor")
     ours, theirs = socket.socketpair()
     words = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the stream; a pipe could fill up
     with theirs:
-        try:
-            process = subprocess.Popen(
-                list(argv),
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=words,
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
-            words.close()
-            raise ToolError(f"cannot start {argv[0]}: {error.strerror}", hint="edgert doctor") from error
-    return SocketStream(ours, argv[0], _Behind(process, words))
+        keeper = subprocess.Popen(
+            ["sh", "-c", _KEEPER, "sh", *argv],
+            stdin=subprocess.PIPE,
+            stdout=theirs.fileno(),
+            stderr=words,
+            start_new_session=True,
+        )
+    return SocketStream(ours, argv[0], _Behind(keeper, words))
 
 
 def open_serial(address: str, baud: int) -> Stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -224,26 +225,46 @@ def test_the_board_is_gone(built: Any, monkeypatch: pytest.MonkeyPatch, link: st
     monkeypatch.setattr(driver, "start_process", start)
     with open_session(report(M4), folder, board, link) as session:
         assert good(session)
-        processes[-1]._behind.process.kill()  # type: ignore[attr-defined]
+        kill_behind(processes[-1])
         with pytest.raises(LinkError, match="closed"):
             session.run(X)
         assert good(session)
         assert len(processes) == 2
-    assert all(p._behind.process.poll() is not None for p in processes)  # type: ignore[attr-defined]
+    assert all(p._behind.keeper.poll() is not None for p in processes)  # type: ignore[attr-defined]
 
 
-def test_no_process_is_left_behind(built: Any) -> None:
-    for link in ("gdb", "serial"):
-        with opened(built, M4, link) as session:
-            assert good(session)
-    mine = subprocess.run(["pgrep", "-P", str(_pid()), "qemu-system"], capture_output=True, text=True)
-    assert mine.stdout == ""
+def kill_behind(stream: Any) -> None:
+    """Kill the program at the other end of a stream, not its keeper."""
+    subprocess.run(["pkill", "-KILL", "-P", str(stream._behind.keeper.pid)], check=True)
 
 
-def _pid() -> int:
-    import os
+def children_of(pid: int) -> str:
+    return subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
 
-    return os.getpid()
+
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
+    """Neither when a stream is closed, nor when the whole of the host's process is killed."""
+    stream: Any = start_process(["sleep", "60"])
+    child = children_of(stream._behind.keeper.pid)
+    assert child
+    stream.close()
+    assert not Path(f"/proc/{child.strip()}").exists()
+    code = (
+        "import sys, time; from edgert.drivers.stream import start_process\n"
+        "s = start_process(['sleep', '61']); print(s._behind.keeper.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdout is not None
+        keeper = int(host.stdout.readline())
+        time.sleep(0.2)
+        child = children_of(keeper).strip()
+        assert child
+        host.kill()
+    for _ in range(50):
+        if not Path(f"/proc/{child}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("it runs on")
 
 
 @pytest.fixture
@@ -421,7 +442,7 @@ def test_a_pool_survives_a_board(built: Any) -> None:
             session = open_session(report(M4), folder, board, "gdb")
             if name == "bad":
                 link = session._link  # type: ignore[attr-defined]
-                link.access._stream._behind.process.kill()
+                kill_behind(link.access._stream)
                 link._connect = lambda: (_ for _ in ()).throw(LinkError("the cable is gone", where=name))
                 lost.append(name)
             return session
