@@ -193,12 +193,12 @@ def test_missing_compiler(
 
 
 def test_our_own_bug_is_said_to_be_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    import edgert.cli.targets
+    import edgert.cli.boards
 
     def broken(args: object) -> int:
         raise ValueError("a\nb")
 
-    monkeypatch.setattr(edgert.cli.targets, "main", broken)
+    monkeypatch.setattr(edgert.cli.boards, "main", broken)
     monkeypatch.delenv("EDGERT_DEBUG", raising=False)
     check(cli("boards"), 70, "ValueError: a b", "bug in edgert", "EDGERT_DEBUG=1")
     monkeypatch.setenv("EDGERT_DEBUG", "1")
