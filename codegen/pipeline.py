@@ -15,6 +15,7 @@ from tvm import relax
 
 from edgert.codegen.frontends import load
 from edgert.codegen.lower import lower
+from edgert.codegen.passes.fold_linear import fold_linear
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
 from edgert.codegen.passes.fuse_tir import fuse_tir
 from edgert.codegen.passes.legalize import legalize
@@ -39,6 +40,7 @@ PHASES: tuple[Phase, ...] = (
         ("canonicalize", relax.transform.CanonicalizeBindings()),
         ("split-tuples", split_tuples),
         ("fold-weights", fold_weights),
+        ("fold-linear", fold_linear),
         ("commute-movement", commute_movement),
     )),
     Phase("fuse", "a composite function for everything that a kernel does", (
@@ -57,7 +59,12 @@ def compile_to_program(data: bytes, name: str) -> Program:
     data: the file's bytes. name: the model's name, for messages and for the Program.
     Raises: ModelError, UnsupportedOperatorError.
     """
-    return lower(run_phases(load(data, name)), name, print_primfunc)
+    return module_to_program(load(data, name), name)
+
+
+def module_to_program(mod: tvm.IRModule, name: str) -> Program:
+    """What a front end or quantization made, as a Program. Raises UnsupportedOperatorError."""
+    return lower(run_phases(mod), name, print_primfunc)
 
 
 def run_phases(mod: tvm.IRModule, phases: tuple[Phase, ...] = PHASES) -> tvm.IRModule:

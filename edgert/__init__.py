@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from edgert.board import Board, load_board
     from edgert.drivers.session import LayerProfile, Profile, Session
     from edgert.errors import EdgertError
+    from edgert.network import Network, load
     from edgert.target import Target, load_target
 
 _HOMES = {
     "compile": "edgert.api",
     "connect": "edgert.api",
+    "load": "edgert.network",
+    "Network": "edgert.network",
     "Artifact": "edgert.artifact",
     "Board": "edgert.board",
     "load_board": "edgert.board",
@@ -37,12 +40,14 @@ __all__ = [
     "Board",
     "EdgertError",
     "LayerProfile",
+    "Network",
     "Profile",
     "Session",
     "Target",
     "__version__",
     "compile",
     "connect",
+    "load",
     "load_board",
     "load_target",
 ]

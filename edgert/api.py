@@ -14,6 +14,7 @@ from edgert.artifact import REPORT, SCHEMA, Artifact
 from edgert.board import Board, load_board
 from edgert.errors import DoesNotFitError, UsageError
 from edgert.firmware import source_digest
+from edgert.network import Network
 from edgert.target import Target, load_target
 from edgert.tuning import Place, TuningDatabase, choices
 
@@ -29,7 +30,7 @@ MAX_MODEL_BYTES = 1 << 30
 
 
 def compile(
-    model: str | Path | bytes,
+    model: str | Path | bytes | Network,
     *,
     board: str | None = None,
     target: str | None = None,
@@ -40,11 +41,11 @@ def compile(
 ) -> Artifact:
     """Compile a model for a board (C and a linked firmware) or for a target (C only).
 
-    model: a .tflite or .onnx file, or its bytes. board, target: ids as `edgert boards` and
-    `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the C symbols,
-    by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the same
-    input, compiled by the same edgert, from the cache. use_tuned: choose kernels as `edgert tune` measured
-    them on this board, where it did.
+    model: a .tflite, .onnx or .pt2 file, its bytes, or what `edgert.load` made of one. board, target: ids as
+    `edgert boards` and `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the
+    C symbols, by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the
+    same input, compiled by the same edgert, from the cache. use_tuned: choose kernels as `edgert tune`
+    measured them on this board, where it did.
 
     Raises ModelError (not a model), UnsupportedOperatorError, DoesNotFitError (says by how much and
     which layer is the peak), DescriptorError (unknown board or target), ToolError (compiler), UsageError.
@@ -58,7 +59,11 @@ def compile(
     from edgert.codegen import pipeline
 
     with cache.publish(entry, replace=not use_cache) as folder:
-        _build(request, pipeline.compile_to_program(request.data, request.name), folder, tuned)
+        if isinstance(model, Network):
+            program = pipeline.module_to_program(model.module, request.name)
+        else:
+            program = pipeline.compile_to_program(request.data, request.name)
+        _build(request, program, folder, tuned)
     return Artifact.load(cache.root() / "artifacts" / entry)
 
 
@@ -125,7 +130,12 @@ class _Request:
 
     @classmethod
     def make(
-        cls, model: str | Path | bytes, board: str | None, target: str | None, name: str | None, optimize: str
+        cls,
+        model: str | Path | bytes | Network,
+        board: str | None,
+        target: str | None,
+        name: str | None,
+        optimize: str,
     ) -> _Request:
         if (board is None) == (target is None):
             raise UsageError(
@@ -137,8 +147,11 @@ class _Request:
             raise UsageError(f"optimize is {optimize!r}", rule=f"one of {', '.join(OPTIMIZE)}")
         described = load_board(board) if board is not None else None
         cpu = load_target(described.target if described else str(target))
-        data, file = read_model(model)
-        return cls(data, file, _c_name(name or Path(file).stem), described, cpu, optimize)
+        if isinstance(model, Network):
+            data, file = model.serialized(), model.name
+        else:
+            data, file = read_model(model)
+        return cls(data, file, c_name(name or Path(file).stem), described, cpu, optimize)
 
     @property
     def digest(self) -> str:
@@ -164,11 +177,11 @@ def read_model(model: str | Path | bytes) -> tuple[bytes, str]:
         return path.read_bytes(), path.name
     except OSError as error:
         raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint="give the path of a .tflite or .onnx file"
+            f"cannot read {path}: {error.strerror}", hint="give the path of a .tflite, .onnx or .pt2 file"
         ) from error
 
 
-def _c_name(text: str) -> str:
+def c_name(text: str) -> str:
     from edgert.codegen.c.literals import identifier
 
     return identifier(text).lower()

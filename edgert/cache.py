@@ -75,6 +75,21 @@ def publish(entry: str, *, replace: bool = True) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def write_aside(path: Path, data: bytes) -> Path:
+    """Write a file of the user's: whole, or not at all. Raises UsageError."""
+    aside = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            aside.write_bytes(data)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
 def replace_folder(made: Path, final: Path) -> None:
     """Rename `made` to `final`; what was there goes only once the new one is complete."""
     old = final.with_name(f".old-{final.name}-{os.getpid()}")

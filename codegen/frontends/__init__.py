@@ -13,22 +13,25 @@ from __future__ import annotations
 
 import tvm
 
-from edgert.errors import ModelError
+from edgert.errors import ModelError, ToolError
 
 _TFLITE_IDENTIFIER = b"TFL3"
+_ZIP = b"PK\x03\x04"
 
 
-def load(data: bytes, name: str) -> tvm.IRModule:
-    """Read a model, known by its content and not by its name.
+def load(data: bytes, name: str, *, channels_last: bool = False) -> tvm.IRModule:
+    """Read a model, known by its content and not by its name. channels_last: see edgert.network.load.
 
     Raises: ModelError if it is no model, UnsupportedOperatorError if it has an operator that we cannot do.
     """
     if not data:
-        raise ModelError("the file is empty", where=name, rule="a model is a TFLite or ONNX file")
+        raise ModelError("the file is empty", where=name, rule="a model is a TFLite, ONNX or .pt2 file")
     if data[4:8] == _TFLITE_IDENTIFIER:
         from edgert.codegen.frontends.tflite import from_tflite
 
         return from_tflite(data, name)
+    if data[:4] == _ZIP:
+        return _from_pt2(data, name, channels_last)
     try:
         from edgert.codegen.frontends.onnx import from_onnx
     except ImportError as error:
@@ -37,4 +40,14 @@ def load(data: bytes, name: str) -> tvm.IRModule:
             where=name,
             hint="ONNX models need: pip install 'edgert[onnx]'",
         ) from error
-    return from_onnx(data, name)
+    return from_onnx(data, name, channels_last=channels_last)
+
+
+def _from_pt2(data: bytes, name: str, channels_last: bool) -> tvm.IRModule:
+    try:
+        from edgert.codegen.frontends.torch import from_pt2
+    except ImportError as error:
+        raise ToolError(
+            "reading PyTorch programs needs torch and onnx", where=name, hint="pip install 'edgert[train]'"
+        ) from error
+    return from_pt2(data, name, channels_last=channels_last)

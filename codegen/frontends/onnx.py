@@ -1,4 +1,5 @@
-"""ONNX -> Relax. Quantized (QDQ) networks are converted here, node by node; float ones by TVM's importer.
+"""ONNX -> Relax, node by node; a float network with an operator that we have no handler for, by TVM's
+importer.
 
 Images are NHWC from the first node on: every rank-4 activation is held in that order, whatever the model's
 own axes say, and only the graph's inputs and outputs are transposed. Quantization stays explicit: a
@@ -20,6 +21,7 @@ from tvm.ir import Expr
 
 from edgert.codegen.frontends.onnx_values import (
     MAX_ELEMENTS,
+    NCHW,
     NHWC,
     Quantization,
     Value,
@@ -31,9 +33,10 @@ from edgert.codegen.program import Array
 from edgert.errors import EdgertError, ModelError, ToolError, UnsupportedOperatorError
 
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
+_SOURCES = frozenset(("Constant", "ConstantOfShape"))  # evaluated, never converted
 
 
-def from_onnx(data: bytes, name: str) -> tvm.IRModule:
+def from_onnx(data: bytes, name: str, *, channels_last: bool = False) -> tvm.IRModule:
     """One Relax function `main`.
 
     Raises: ModelError, UnsupportedOperatorError, ToolError (no onnx package).
@@ -46,9 +49,7 @@ def from_onnx(data: bytes, name: str) -> tvm.IRModule:
         ) from error
     model = _parsed(onnx, data, name)
     try:
-        if not any(node.op_type in _QDQ for node in model.graph.node):
-            return _float_network(model, name)
-        return Importer(onnx, model, name).run()
+        return from_graph(onnx, model, name, channels_last=channels_last)
     except EdgertError:
         raise
     except Exception as error:  # onnx and TVM raise anything on an inconsistent graph
@@ -56,6 +57,19 @@ def from_onnx(data: bytes, name: str) -> tvm.IRModule:
         raise ModelError(
             f"inconsistent ONNX file: {reason}", where=name, hint="check it with onnx.checker"
         ) from error
+
+
+def from_graph(onnx: Any, model: Any, name: str, *, channels_last: bool = False) -> tvm.IRModule:
+    """A ModelProto as Relax. channels_last: rank-4 inputs are NHWC, whatever the model says.
+
+    Raises UnsupportedOperatorError, and anything on an inconsistent graph.
+    """
+    from edgert.codegen.frontends.onnx_ops import HANDLERS
+
+    kinds = {node.op_type for node in model.graph.node}
+    if kinds.isdisjoint(_QDQ) and not kinds <= HANDLERS.keys() | _SOURCES:
+        return _float_network(model, name)
+    return Importer(onnx, model, name, channels_last=channels_last).run()
 
 
 def _parsed(onnx: Any, data: bytes, name: str) -> Any:
@@ -112,8 +126,9 @@ def _fix_batch(model: Any, name: str) -> None:
 class Importer:
     """Walks the nodes in order; `values` maps ONNX names to Values."""
 
-    def __init__(self, onnx: Any, model: Any, name: str) -> None:
+    def __init__(self, onnx: Any, model: Any, name: str, *, channels_last: bool = False) -> None:
         _fix_batch(model, name)
+        self.channels_last = channels_last
         self.onnx, self.model, self.name = onnx, model, name
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
         self.builder = relax.BlockBuilder()
@@ -151,10 +166,15 @@ class Importer:
         if prod(shape) > MAX_ELEMENTS:
             raise ModelError(f"input {port.name!r} has shape {shape}", where=self.name)
         dtype = str(self.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        if self.channels_last and len(shape) == 4:
+            shape = [shape[axis] for axis in NHWC]
         return relax.Var(port.name, relax.TensorType(shape, dtype))
 
     def _enter(self, name: str, param: relax.Var) -> None:
         shape = tuple(int(d) for d in param.ty.shape)
+        if self.channels_last and len(shape) == 4:
+            self.values[name] = Value(tuple(shape[axis] for axis in NCHW), param)
+            return
         expr = to_physical(param, shape)
         if expr is not param:
             expr = self.builder.emit(expr, f"{name}/nhwc")

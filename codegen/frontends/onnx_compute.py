@@ -187,6 +187,23 @@ def _product(c: Importer, inputs: Inputs, *, transposed: bool) -> Value:
     return Value(shape, to_physical(R.reshape(result.expr, shape), shape))
 
 
+def batch_norm(c: Importer, node: Any, inputs: Inputs) -> list[Value]:
+    """A factor and a term per channel; passes/fold_linear.py puts both into a convolution before it."""
+    x = first(inputs)
+    arrays = [constant_array(inputs, i, "a statistic") for i in (1, 2, 3, 4)]
+    if any(a is None for a in arrays) or len(x.shape) < 2:
+        raise NotImplementedError("only with constant statistics")
+    gain, shift, mean, variance = (np.asarray(a, np.float64) for a in arrays)
+    factor = gain / np.sqrt(variance + float(c.attribute(node, "epsilon", 1e-5)))
+    shape = (-1,) if len(x.shape) in (2, 4) else (-1, *[1] * (len(x.shape) - 2))
+    scaled = R.multiply(c.real(x), _float32(factor.reshape(shape)))
+    return [Value(x.shape, R.add(scaled, _float32((shift - mean * factor).reshape(shape))))]
+
+
+def _float32(array: Array) -> Expr:
+    return relax.const(array.astype(np.float32), "float32")
+
+
 # Elementwise
 
 

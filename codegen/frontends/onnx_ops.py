@@ -9,6 +9,7 @@ from tvm.relax import op as R
 
 from edgert.codegen.frontends.common import hard_swish
 from edgert.codegen.frontends.onnx_compute import (
+    batch_norm,
     binary,
     clip,
     conv,
@@ -46,6 +47,7 @@ HANDLERS: dict[str, Handler] = {
     "DequantizeLinear": dequantize,
     "Conv": conv,
     "Gemm": gemm,
+    "BatchNormalization": batch_norm,
     "MatMul": matmul,
     "Add": binary(R.add),
     "Sub": binary(R.subtract),

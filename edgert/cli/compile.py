@@ -13,9 +13,7 @@ from edgert.report.verdict import verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model", metavar="MODEL", help=".tflite, or .onnx with QuantizeLinear/DequantizeLinear"
-    )
+    parser.add_argument("model", metavar="MODEL", help=".tflite, .onnx or .pt2 (PyTorch)")
     parser.add_argument(
         "--board", "-b", metavar="B", help="board id: C, and a linked firmware (edgert boards)"
     )

@@ -63,9 +63,9 @@ class Progress:
         self._thread: threading.Thread | None = None
         self._start = time.monotonic()
 
-    def step(self, what: str, done: int = 0, total: int = 0) -> None:
+    def step(self, what: str, done: int = 0, total: int | None = 0) -> None:
         """Say what comes now; with a total, show a bar."""
-        self._what, self._done, self._total = what, done, total
+        self._what, self._done, self._total = what, done, total or 0
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":

@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "From a model to a board",
         (
+            Command("quantize", "quantize", "a float network to an int8 one, with calibration data"),
             Command("compile", "compile", "a model to C and firmware: does it fit, and what takes the space"),
             Command("export", "export", "a project for CMake, Zephyr, Arduino, ESP-IDF or PlatformIO"),
             Command("flash", "flash", "put a model's firmware on a board, or into an image file"),

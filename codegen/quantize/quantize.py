@@ -1,0 +1,77 @@
+"""Float Relax -> QDQ Relax, start to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import tvm
+from tvm import relax
+
+from edgert.codegen.passes.composite import op_name
+from edgert.codegen.passes.fold_linear import fold_linear
+from edgert.codegen.passes.simplify import fold_weights, split_tuples
+from edgert.codegen.program import Array
+from edgert.codegen.quantize.calibrate import Progress, Statistics, batches, calibrate
+from edgert.codegen.quantize.equalize import equalize
+from edgert.codegen.quantize.insert import insert
+from edgert.codegen.quantize.options import Options
+from edgert.codegen.quantize.points import FIXED, Graph, find_points
+from edgert.codegen.quantize.ranges import choose, to_quant
+from edgert.codegen.quantize.report import LayerNoise, noise
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """mod: the QDQ network. layers: the noise of each, in order; empty where it was not asked for."""
+
+    mod: tvm.IRModule
+    layers: tuple[LayerNoise, ...]
+
+
+def prepared(mod: tvm.IRModule) -> tvm.IRModule:
+    """A float network as quantization wants it: one binding per result, all that is linear folded."""
+    for function in (relax.transform.CanonicalizeBindings(), split_tuples, fold_weights, fold_linear):
+        mod = function(mod)
+    return mod
+
+
+def quantize(
+    mod: tvm.IRModule,
+    data: Iterable[Array | Sequence[Array]],
+    options: Options | None = None,
+    *,
+    progress: Progress = lambda stage, done, total: None,
+    report_on: int = 8,
+) -> Quantized:
+    """mod: a float network, as a front end makes it. data: inputs, each of the network's shape, with or
+    without its batch of one. report_on: how many of them the noise of each layer is measured on; 0 for none.
+
+    Raises UsageError for data of another shape, or none.
+    """
+    options = options or Options()
+    mod = prepared(mod)
+    if options.equalize:
+        mod = equalize(mod)
+    graph = find_points(mod, options)
+    runs = batches(mod, data)
+    statistics = calibrate(mod, graph, runs, progress)
+    quants = _quants(graph, statistics, options)
+    values = dict(graph.values)
+    quantized, stored = insert(graph, quants, statistics.means, options)
+    whole = Graph(graph.main, values, graph.readers, graph.points, graph.group, graph.float_layers)
+    layers = noise(mod, whole, quants, quantized, stored, runs[:report_on]) if report_on else ()
+    return Quantized(quantized, layers)
+
+
+def _quants(graph: Graph, statistics: Statistics, options: Options) -> dict[relax.Var, tuple[float, int]]:
+    """Scale and zero point of each point: that of its group, whose range encloses those of all members."""
+    ranges: dict[relax.Var, list[tuple[float, float]]] = {}
+    fixed: dict[relax.Var, tuple[float, int]] = {}
+    for var in graph.points:
+        ranges.setdefault(graph.group[var], []).append(choose(statistics.histograms[var], options))
+        name = op_name(graph.values.get(var, var))
+        if name in FIXED:
+            fixed[graph.group[var]] = FIXED[name]
+    enclosing = {first: (min(r[0] for r in rs), max(r[1] for r in rs)) for first, rs in ranges.items()}
+    return {var: fixed.get(graph.group[var], to_quant(*enclosing[graph.group[var]])) for var in graph.points}

@@ -1,0 +1,126 @@
+"""A network before it is compiled: loaded from anything, quantized, saved, handed to `edgert.compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgert.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgert.codegen.quantize.report import LayerNoise
+
+    Array = npt.NDArray[np.generic]
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """name: prefix of its C symbols. module: a tvm.IRModule. layers: after `quantize`, the noise of each."""
+
+    name: str
+    module: Any
+    layers: tuple[LayerNoise, ...] = ()
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(int(d) for d in p.ty.shape) for p in self.module["main"].params]
+
+    @property
+    def quantized(self) -> bool:
+        """Whether any of it computes in integers."""
+        from edgert.codegen.passes.composite import op_name
+
+        blocks = self.module["main"].body.blocks
+        return any(op_name(b.value) == "relax.quantize" for block in blocks for b in block.bindings)
+
+    def quantize(
+        self,
+        data: Iterable[Array | Sequence[Array]],
+        *,
+        progress: Progress = lambda stage, done, total: None,
+        report_on: int = 8,
+        **options: Any,
+    ) -> Network:
+        """The network in int8. data: float32 inputs as the network reads them, some tens to some hundreds; an
+        array with one more dimension than an input, a list, or any iterator. options: fields of
+        `edgert.codegen.quantize.Options`. report_on: on how many inputs `layers` is measured.
+
+        Raises UsageError for data of another shape, or none, and for a network that is quantized already.
+        """
+        from edgert.codegen.quantize import Options, quantize
+
+        if self.quantized:
+            raise UsageError("it is quantized already", where=self.name, hint="start from the float network")
+        try:
+            chosen = Options(**options)
+        except TypeError as error:
+            raise UsageError(
+                f"unknown option: {error}", rule=f"options are {', '.join(Options.__annotations__)}"
+            ) from error
+        done = quantize(self.module, data, chosen, progress=progress, report_on=report_on)
+        return Network(self.name, done.mod, done.layers)
+
+    def to_tflite(self) -> bytes:
+        """An int8 TFLite file, for any tool that reads one. Raises UnsupportedOperatorError."""
+        from edgert.codegen import pipeline
+        from edgert.codegen.tflite import to_tflite
+
+        return to_tflite(pipeline.run_phases(self.module, pipeline.PHASES[:2]), self.name)
+
+    def save(self, path: str | Path) -> Path:
+        """Write `to_tflite()`. Raises UnsupportedOperatorError, UsageError (cannot write)."""
+        from edgert.cache import write_aside
+
+        return write_aside(Path(path), self.to_tflite())
+
+    def serialized(self) -> bytes:
+        """All of it as bytes that identify it, for the cache."""
+        import tvm
+
+        return f"{self.name}\n{tvm.ir.save_json(self.module)}".encode()
+
+
+def load(model: Any, *, example: Any = None, name: str | None = None, channels_last: bool = False) -> Network:
+    """A network from a .tflite, .onnx or .pt2 file (or its bytes), an nn.Module or a torch ExportedProgram.
+
+    example: for an nn.Module, a tensor (or a tuple of tensors) of the shape that it reads. name: by default
+    from the file's or the class's name. channels_last: rank-4 inputs of ONNX and PyTorch become NHWC, which
+    saves the transpose in front of the first layer.
+
+    Raises ModelError (not a model), UnsupportedOperatorError, UsageError, ToolError (a package is missing).
+    """
+    from edgert.api import c_name, read_model
+
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, str | Path | bytes):
+        from edgert.codegen.frontends import load as load_bytes
+
+        data, file = read_model(model)
+        chosen = c_name(name or Path(file).stem)
+        return Network(chosen, load_bytes(data, chosen, channels_last=channels_last))
+    kind = type(model).__name__
+    chosen = c_name(name or kind)
+    if type(model).__module__.startswith("torch.export"):
+        from edgert.codegen.frontends.torch import from_exported
+
+        return Network(chosen, from_exported(model, chosen, channels_last=channels_last))
+    if not any(base.__module__.startswith("torch.nn") for base in type(model).__mro__):
+        raise ModelError(
+            f"cannot load a {kind}", rule="a path, bytes, a torch.nn.Module or a torch ExportedProgram"
+        )
+    if example is None:
+        raise UsageError(
+            "an nn.Module needs an example input", where=kind,
+            hint="edgert.load(model, example=torch.zeros(1, 3, 32, 32))",
+        )  # fmt: skip
+    from edgert.codegen.frontends.torch import from_module
+
+    return Network(chosen, from_module(model, example, chosen, channels_last=channels_last))
