@@ -81,10 +81,15 @@ class Network:
         return write_aside(Path(path), self.to_tflite())
 
     def serialized(self) -> bytes:
-        """All of it as bytes that identify it, for the cache."""
-        import tvm
+        """Bytes that identify it, for the cache: its text, and its constants."""
+        from tvm.ir import GenericConst
 
-        return f"{self.name}\n{tvm.ir.save_json(self.module)}".encode()
+        from edgert.codegen.passes.composite import array, leaves
+
+        blocks = self.module["main"].body.blocks
+        constants = [v for block in blocks for b in block.bindings for v in leaves(b.value)]
+        values = (array(c).tobytes() for c in constants if isinstance(c, GenericConst))
+        return b"\n".join((self.name.encode(), self.module.script(show_meta=False).encode(), *values))
 
 
 def load(model: Any, *, example: Any = None, name: str | None = None, channels_last: bool = False) -> Network:
