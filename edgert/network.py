@@ -96,8 +96,8 @@ def load(model: Any, *, example: Any = None, name: str | None = None, channels_l
     """A network from a .tflite, .onnx or .pt2 file (or its bytes), an nn.Module or a torch ExportedProgram.
 
     example: for an nn.Module, a tensor (or a tuple of tensors) of the shape that it reads. name: by default
-    from the file's or the class's name. channels_last: rank-4 inputs of ONNX and PyTorch become NHWC, which
-    saves the transpose in front of the first layer.
+    from the file's or the class's name. channels_last: rank-4 inputs and outputs of ONNX and PyTorch become
+    NHWC, which saves the transpose in front of the first layer.
 
     Raises ModelError (not a model), UnsupportedOperatorError, UsageError, ToolError (a package is missing).
     """

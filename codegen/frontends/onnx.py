@@ -60,7 +60,7 @@ def from_onnx(data: bytes, name: str, *, channels_last: bool = False) -> tvm.IRM
 
 
 def from_graph(onnx: Any, model: Any, name: str, *, channels_last: bool = False) -> tvm.IRModule:
-    """A ModelProto as Relax. channels_last: rank-4 inputs are NHWC, whatever the model says.
+    """A ModelProto as Relax. channels_last: rank-4 inputs and outputs are NHWC, whatever the model says.
 
     Raises UnsupportedOperatorError, and anything on an inconsistent graph.
     """
@@ -185,7 +185,8 @@ class Importer:
         if value is None or (value.expr is None and value.constant is None):
             raise ModelError(f"output {name!r} is computed by no node", where=self.name)
         self.interface += [0.0, 0.0]
-        expr = to_logical(self.real(value), value.shape)
+        expr = self.real(value)
+        expr = expr if self.channels_last else to_logical(expr, value.shape)
         declared = next(p for p in self.model.graph.output if p.name == name).type.tensor_type.elem_type
         if declared == self.onnx.TensorProto.UINT8 and value.quant is None:
             expr = self._unsigned(name, expr)

@@ -1,0 +1,270 @@
+"""What every candidate block costs on a board: compiled, run there, and kept in one SQLite file.
+
+A block is measured as the compiler emits it, with everything fused that it fuses. A row is known by the
+block, its input, the board, the level of optimization, and what the machine code follows from: our sources
+and the compiler. A file can be shared: rows of other boards and versions do not disturb. A block that does
+not compile, does not fit or crashes its board is a row, too, with the reason.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgert import api, cache
+from edgert.artifact import Artifact
+from edgert.board import load_board
+from edgert.cli.inputs import random_input
+from edgert.drivers.session import Profile, Session
+from edgert.errors import EdgertError, UsageError
+from edgert.models.blocks import Block, parse
+from edgert.pool import Job, Pool
+from edgert.search.space import Space
+
+_BUSY_TIMEOUT_S = 30.0
+_CREATE = """
+CREATE TABLE IF NOT EXISTS costs (
+    block TEXT NOT NULL, in_c INTEGER NOT NULL, side INTEGER NOT NULL, activation TEXT NOT NULL,
+    board TEXT NOT NULL, optimize TEXT NOT NULL, tools TEXT NOT NULL,
+    cycles INTEGER, cycles_kind TEXT, arena_bytes INTEGER, flash_bytes INTEGER, weights_bytes INTEGER,
+    error TEXT, measured_on TEXT NOT NULL, measured_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (block, in_c, side, activation, board, optimize, tools)
+)
+"""
+_COLUMNS = "cycles, cycles_kind, arena_bytes, flash_bytes, weights_bytes, error, measured_on"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A block (as text) and the map that it reads; "classifier" is average pool and product."""
+
+    block: str
+    in_c: int
+    side: int
+    activation: str = "relu"
+
+    @property
+    def parsed(self) -> Block:
+        (block,) = parse([self.block], in_c=self.in_c)
+        return block
+
+
+@dataclass(frozen=True)
+class Cost:
+    """arena, flash and weights in bytes; flash of a firmware that holds nothing else. error: why there is no
+    cost.
+
+    cycles_kind: as in Profile. measured_on: the link of the board that it was measured on.
+    """
+
+    cycles: int | None
+    cycles_kind: str | None
+    arena_bytes: int | None
+    flash_bytes: int | None
+    weights_bytes: int | None
+    error: str | None = None
+    measured_on: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    board: str
+    optimize: str = "speed"
+
+
+class CostTable:
+    """The file. Safe to use from several processes: every write is one transaction.
+
+    Raises UsageError where it cannot be opened or is no such table.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._transaction() as db:
+                db.execute(_CREATE)
+                db.execute(f"SELECT {_COLUMNS} FROM costs LIMIT 0")
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise UsageError(f"{path} is no cost table: {error}", hint="give another file") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
+        try:
+            with db:
+                yield db
+        finally:
+            db.close()
+
+    def get(self, item: Item, place: Place) -> Cost | None:
+        with self._transaction() as db:
+            row = db.execute(
+                f"SELECT {_COLUMNS} FROM costs WHERE block=? AND in_c=? AND side=? AND activation=? "
+                "AND board=? AND optimize=? AND tools=?", _key(item, place),
+            ).fetchone()  # fmt: skip
+        return Cost(*row) if row else None
+
+    def put(self, item: Item, place: Place, cost: Cost) -> None:
+        values = (
+            *_key(item, place), cost.cycles, cost.cycles_kind, cost.arena_bytes, cost.flash_bytes,
+            cost.weights_bytes, cost.error, cost.measured_on,
+        )  # fmt: skip
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO costs (block, in_c, side, activation, board, optimize, tools, "
+                f"{_COLUMNS}) VALUES ({','.join('?' * len(values))})", values,
+            )  # fmt: skip
+
+
+def _key(item: Item, place: Place) -> tuple[Any, ...]:
+    return (
+        item.block,
+        item.in_c,
+        item.side,
+        item.activation,
+        place.board,
+        place.optimize,
+        cache.key("costs"),
+    )
+
+
+CLASSIFIER = "classifier"
+
+
+def items(space: Space) -> list[Item]:
+    """Everything that a network of the space can be made of, each once."""
+    found: dict[Item, None] = {}
+    side = space.side
+    for block in parse([space.stem]):
+        found[Item(block.text(), block.in_c, side)] = None
+        side = block.side(side)
+    for layer in space.layers:
+        for name in space.candidates:
+            block = layer.block(name)
+            if not block.empty:
+                found[Item(block.text(), layer.in_c, side)] = None
+        side = -(-side // layer.stride)
+    in_c = space.layers[-1].out_c
+    for block in parse([space.head], in_c=in_c):
+        found[Item(block.text(), in_c, side)] = None
+        in_c = block.out_c
+    found[Item(f"{CLASSIFIER} c{space.classes}", in_c, side)] = None
+    return list(found)
+
+
+def parts(space: Space, choice: Sequence[str]) -> list[Item]:
+    """The items that one network is made of, in order."""
+    side, found = space.side, []
+    blocks = space.blocks(choice)
+    for block in blocks:
+        if not block.empty:
+            found.append(Item(block.text(), block.in_c, side))
+        side = block.side(side)
+    return [*found, Item(f"{CLASSIFIER} c{space.classes}", blocks[-1].out_c, side)]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The sum of the blocks' cycles, the largest of their arenas, and the flash of their weights and code."""
+
+    cycles: int
+    arena_bytes: int
+    flash_bytes: int
+
+
+def predict(space: Space, choice: Sequence[str], table: CostTable, place: Place) -> Predicted | None:
+    """None where a block cannot run on this board. Raises UsageError for one that was not measured."""
+    costs = []
+    for item in parts(space, choice):
+        cost = table.get(item, place)
+        if cost is None:
+            raise UsageError(f"{item.block} is not in {table.path}", hint="measure the space first")
+        if cost.error is not None:
+            return None
+        costs.append(cost)
+    return combined(costs)
+
+
+def combined(costs: Sequence[Cost]) -> Predicted:
+    """What blocks cost together; the part of the flash that every firmware has is counted once."""
+    cycles = sum(c.cycles or 0 for c in costs)
+    fixed = min((c.flash_bytes or 0) - (c.weights_bytes or 0) for c in costs)
+    flash = fixed + sum((c.flash_bytes or 0) - fixed for c in costs)
+    return Predicted(cycles, max(c.arena_bytes or 0 for c in costs), flash)
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def measure(
+    wanted: Sequence[Item], place: Place, table: CostTable, *, links: Sequence[str] = (),
+    progress: Progress = lambda what, done, total: None,
+) -> None:  # fmt: skip
+    """Fill the table with what is missing, one board for each link. Whatever is measured is kept at once.
+
+    Raises what concerns the board itself (DescriptorError, no board left); a block's own trouble is a row.
+    """
+    described = load_board(place.board)
+    pool = Pool.of_links(place.board, list(links) or [described.driver])
+    missing = [item for item in wanted if table.get(item, place) is None]
+    boards = len(links) or 1
+    for at in range(0, len(missing), boards):
+        batch = missing[at : at + boards]
+        progress(batch[0].block, at, len(missing))
+        with tempfile.TemporaryDirectory(prefix="edgert-costs-") as folder:
+            _measure_batch(batch, place, table, pool, Path(folder))
+
+
+def _measure_batch(batch: Sequence[Item], place: Place, table: CostTable, pool: Pool, folder: Path) -> None:
+    jobs: list[tuple[Item, Job]] = []
+    for number, item in enumerate(batch):
+        try:
+            jobs.append((item, Job(_compiled(item, place, folder / str(number)), _profiled)))
+        except EdgertError as error:
+            table.put(item, place, _failed(error))
+    outcomes = pool.run([[job] for _, job in jobs])
+    for (item, job), (outcome,) in zip(jobs, outcomes, strict=True):
+        if outcome.error is not None:
+            if outcome.board == "":
+                raise outcome.error  # no board is left: nothing that the block did
+            table.put(item, place, _failed(outcome.error, outcome.board))
+            continue
+        profile, report = outcome.result, job.artifact.report
+        table.put(
+            item, place,
+            Cost(
+                profile.cycles, profile.cycles_kind, report["arena_bytes"], report["flash_bytes"],
+                report["weights_bytes"], None, outcome.board,
+            ),
+        )  # fmt: skip
+
+
+def _failed(error: EdgertError, board: str = "") -> Cost:
+    return Cost(None, None, None, None, None, f"{type(error).__name__}: {error.what}", board)
+
+
+def network_of(item: Item) -> Any:
+    """The quantized network of one item."""
+    from edgert.search.lower import block_network, tail_network
+
+    if item.block.startswith(CLASSIFIER):
+        return tail_network(item.in_c, item.side, int(item.block.rpartition("c")[2]))
+    return block_network(item.parsed, item.side, item.activation)
+
+
+def _compiled(item: Item, place: Place, folder: Path) -> Artifact:
+    from edgert.codegen import pipeline
+
+    network = network_of(item)
+    program = pipeline.module_to_program(network.module, network.name)
+    return api.compile_program(program, folder, board=place.board, optimize=place.optimize)
+
+
+def _profiled(session: Session) -> Profile:
+    return session.profile(*(random_input(port, 0) for port in session.report["inputs"]))
