@@ -260,10 +260,15 @@ def network_of(item: Item) -> Any:
 
 def _compiled(item: Item, place: Place, folder: Path) -> Artifact:
     from edgert.codegen import pipeline
+    from edgert.codegen.bounds import tell_bounds
+    from edgert.codegen.prune import prune
 
     network = network_of(item)
     program = pipeline.module_to_program(network.module, network.name)
-    return api.compile_program(program, folder, board=place.board, optimize=place.optimize)
+    program = tell_bounds(prune(program)[0])[0]
+    # Alone, a block's own scratch is the peak, and codegen/relieve.py would take slower kernels to lower it:
+    # in a network the peak is elsewhere. No labels: the kernels that the block has there.
+    return api.compile_program(program, folder, board=place.board, optimize=place.optimize, labels={})
 
 
 def _profiled(session: Session) -> Profile:

@@ -103,7 +103,7 @@ typedef struct {
         register int32_t s0 __asm__("r8"), s1 __asm__("r9"), a __asm__("r10"), b __asm__("r11"); \
         register int32_t p __asm__("r12"); \
         register ert_depthwise_3x3_t *f __asm__("lr") = frame; \
-        for (; rows > 0; rows--, x += x_step, y += out_w * frame->out_c) { \
+        _Pragma("GCC unroll 1") for (; rows > 0; rows--, x += x_step, y += out_w * frame->out_c) { \
             at = x; \
             to = y; \
             frame->end = x + out_w / 2 * 2 * (stride); \

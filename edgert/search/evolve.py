@@ -1,0 +1,94 @@
+"""Evolutionary search over a trained super-net, by Optuna (NSGA-II): accuracy against latency.
+
+A choice that breaks a limit is rejected from the cost table alone, before it is judged. The study is in a
+storage of Optuna's: it can be stopped, gone on with, and shared between machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from edgert.search.dnas import Limits
+from edgert.search.space import Choice, Space
+from edgert.search.table import CostTable, Place, predict
+
+_TRIES = 200  # choices that are rejected for each one that is judged, at most
+
+
+@dataclass(frozen=True)
+class Judged:
+    """cycles: as the table predicts."""
+
+    choice: Choice
+    accuracy: float
+    cycles: int
+
+
+def storage_url(path: Path) -> str:
+    """Optuna's storage in an SQLite file; any other URL that Optuna knows will do as well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{path}"
+
+
+def evolve(
+    space: Space,
+    judge: Callable[[Choice], float],
+    table: CostTable,
+    place: Place,
+    limits: Limits,
+    *,
+    evaluations: int,
+    storage: str | None = None,
+    name: str = "evolution",
+    population: int = 50,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Judged]:
+    """The front of what was judged: no other was both more accurate and faster. judge: choice -> accuracy.
+
+    evaluations: in all; those that a study of this name in `storage` has already are counted.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
+    study = optuna.create_study(
+        storage=storage, study_name=name, load_if_exists=True, sampler=sampler,
+        directions=["maximize", "minimize"],
+    )  # fmt: skip
+    done = _judged(study)
+    known = {found.choice: found for found in done}
+    tries = 0
+    while len(known) < evaluations and tries < _TRIES * evaluations:
+        tries += 1
+        trial = study.ask()
+        choice = tuple(
+            trial.suggest_categorical(f"layer_{i:02}", space.candidates) for i in range(len(space.layers))
+        )
+        predicted = predict(space, choice, table, place)
+        if predicted is None or not limits.allow(predicted):
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            continue
+        if choice not in known:
+            known[choice] = Judged(choice, judge(choice), predicted.cycles)
+            reached = f"{known[choice].accuracy:.3f} at {predicted.cycles:,} cycles"
+            say(f"{len(known)} of {evaluations} judged: {reached}")
+        study.tell(trial, [known[choice].accuracy, known[choice].cycles])
+    return front(list(known.values()))
+
+
+def _judged(study: Any) -> list[Judged]:
+    finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    return [Judged(tuple(t.params.values()), t.values[0], int(t.values[1])) for t in finished]
+
+
+def front(found: list[Judged]) -> list[Judged]:
+    """By cycles, each more accurate than all that are faster."""
+    best: list[Judged] = []
+    for one in sorted(found, key=lambda j: (j.cycles, -j.accuracy)):
+        if not best or one.accuracy > best[-1].accuracy:
+            best.append(one)
+    return best

@@ -1,0 +1,204 @@
+"""A whole search: costs measured, choices proposed, candidates trained and measured, the best one made.
+
+Everything is kept in one folder as it is found: a search that is stopped goes on, and loses the candidate in
+flight at most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgert import api
+from edgert.board import load_board
+from edgert.cache import write_aside
+from edgert.errors import DoesNotFitError, UsageError
+from edgert.models.data import Data
+from edgert.models.train import Recipe, accuracy, train
+from edgert.search.candidate import Result, Results, evaluated, int8_accuracy, measured, quantized, trained
+from edgert.search.dnas import Limits, Search, Settings, layer_costs
+from edgert.search.elastic import ElasticNet, judged, sandwich
+from edgert.search.evolve import evolve, storage_url
+from edgert.search.space import Choice, Space
+from edgert.search.table import CostTable, Place, items, measure, predict
+
+STRATEGIES = ("evolution", "dnas", "random")
+Say = Callable[[str], None]
+_TRIES = 20_000
+_VALIDATION = 5  # one image in so many of the training set judges the super-net's choices
+
+
+@dataclass(frozen=True)
+class Plan:
+    """candidates: how many choices are trained. recipe: of a candidate. final: of the one that wins, None for
+    the same. supernet: of the weight-shared network. evaluations: choices judged with its weights."""
+
+    strategy: str = "evolution"
+    candidates: int = 8
+    recipe: Recipe = field(default_factory=Recipe)
+    final: Recipe | None = None
+    supernet: Recipe = field(default_factory=lambda: Recipe(peak_rate=0.2))
+    dnas: Settings = field(default_factory=Settings)
+    evaluations: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise UsageError(f"strategy is {self.strategy!r}", rule=f"one of {', '.join(STRATEGIES)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What every strategy stands on."""
+
+    space: Space
+    data: Data
+    table: CostTable
+    place: Place
+    limits: Limits
+    folder: Path
+    say: Say
+
+    def allows(self, choice: Choice) -> bool:
+        predicted = predict(self.space, choice, self.table, self.place)
+        return predicted is not None and self.limits.allow(predicted)
+
+    @property
+    def clock_hz(self) -> float:
+        return float(load_board(self.place.board).clock_hz or 1e6)
+
+
+def random_choices(ground: Ground, count: int, seed: int, least: float = 0.0) -> list[Choice]:
+    """Within the limits; least: and at least that share of the cycles allowed."""
+    generator = np.random.default_rng(seed)
+    found: dict[Choice, None] = {}
+    for _ in range(_TRIES):
+        choice = ground.space.random(generator)
+        predicted = predict(ground.space, choice, ground.table, ground.place)
+        if predicted is None or not ground.limits.allow(predicted):
+            continue
+        if ground.limits.cycles and predicted.cycles < least * ground.limits.cycles:
+            continue
+        found[choice] = None
+        if len(found) == count:
+            return list(found)
+    raise DoesNotFitError(
+        f"{len(found)} of {count} networks found within the limits in {_TRIES:,} tries",
+        rule="the space has to hold networks that fit", hint="raise a limit, or take a smaller space",
+    )  # fmt: skip
+
+
+def dnas_choices(ground: Ground, plan: Plan) -> list[Choice]:
+    """FBNet's search, then the likeliest choices within the limits."""
+    costs = layer_costs(ground.space, ground.table, ground.place, ground.clock_hz)
+    search = Search(ground.space, ground.data, costs, plan.dnas, ground.say)
+    search.warm_up()
+    sampled = search.choices(search.find(ground.limits), 50 * plan.candidates, plan.seed)
+    return [c for c in sampled if ground.allows(c)][: plan.candidates]
+
+
+def evolved_choices(ground: Ground, plan: Plan) -> list[Choice]:
+    """A trained super-net, evolution over it, and the most accurate of its front."""
+    part = ground.data.part(plan.supernet.images, plan.supernet.seed)
+    held = np.arange(len(part.train_images)) % _VALIDATION == 0
+    rest = replace(part, train_images=part.train_images[~held], train_labels=part.train_labels[~held])
+    torch.manual_seed(plan.seed)
+    net = ElasticNet(ground.space)
+    train(
+        net, rest, replace(plan.supernet, images=len(rest.train_images)),
+        checkpoint=ground.folder / f"supernet-{plan.seed}.pt", loss=sandwich(net, plan.seed), say=ground.say,
+    )  # fmt: skip
+    images, labels = part.train_images[held], part.train_labels[held]
+    found = evolve(
+        ground.space, lambda choice: judged(net, choice, images, labels), ground.table, ground.place,
+        ground.limits, evaluations=plan.evaluations, storage=storage_url(ground.folder / "study.sqlite"),
+        name=f"{ground.place.board} {plan.seed} {ground.limits}", seed=plan.seed, say=ground.say,
+    )  # fmt: skip
+    return [one.choice for one in sorted(found, key=lambda j: -j.accuracy)][: plan.candidates]
+
+
+def propose(ground: Ground, plan: Plan) -> list[Choice]:
+    if plan.strategy == "random":
+        return random_choices(ground, plan.candidates, plan.seed)
+    return dnas_choices(ground, plan) if plan.strategy == "dnas" else evolved_choices(ground, plan)
+
+
+@dataclass(frozen=True)
+class Found:
+    """results: of all candidates, in order. best: of the winner as it was delivered. folder: where it is."""
+
+    results: list[Result]
+    best: Result
+    folder: Path
+
+
+def search(ground: Ground, plan: Plan, *, links: Sequence[str] = ()) -> Found:
+    """Run it all; whatever an earlier run in the same folder found is not done again.
+
+    Raises DoesNotFitError where no candidate keeps the limits, and what concerns the board or the data.
+    """
+    measure(
+        items(ground.space), ground.place, ground.table, links=links,
+        progress=lambda what, done, total: ground.say(f"measuring blocks: {done} of {total}, {what}"),
+    )  # fmt: skip
+    results = Results(ground.folder / "results.sqlite")
+    arm = (
+        f"{plan.strategy} {ground.space.name} {ground.place.board} {ground.limits} {plan.seed} {plan.recipe}"
+    )
+    choices = results.proposals(arm, lambda: propose(ground, plan))
+    found = []
+    for number, choice in enumerate(choices):
+        ground.say(f"candidate {number + 1} of {len(choices)}: {' '.join(choice)}")
+        checkpoint = ground.folder / f"candidate-{plan.strategy}-{plan.seed}-{number}.pt"
+        found.append(results.result(arm, number, partial(_evaluate, ground, plan, choice, checkpoint)))
+        checkpoint.unlink(missing_ok=True)
+    winner = best(found, ground.limits)
+    delivered = deliver(ground, plan, winner, arm)
+    return Found(found, delivered, ground.folder)
+
+
+def _evaluate(ground: Ground, plan: Plan, choice: Choice, checkpoint: Path) -> Result:
+    return evaluated(ground.space, choice, ground.data, plan.recipe, ground.place, checkpoint=checkpoint)
+
+
+def best(found: Sequence[Result], limits: Limits) -> Result:
+    """The most accurate in int8 that keeps the limits as measured."""
+    good = [r for r in found if r.error is None and limits.allow(r)]
+    if not good:
+        reasons = (
+            "; ".join(sorted({r.error for r in found if r.error})) or "all are over a limit when measured"
+        )
+        raise DoesNotFitError(
+            f"none of {len(found)} candidates is within the limits", rule=reasons, hint="raise a limit"
+        )
+    return max(good, key=lambda r: r.int8_accuracy or 0.0)
+
+
+def deliver(ground: Ground, plan: Plan, winner: Result, arm: str) -> Result:
+    """The winner trained by the final recipe, as a TFLite file, compiled C and a card."""
+    recipe = plan.final or plan.recipe
+    choice = tuple(winner.choice.split())
+    net = trained(ground.space, choice, ground.data, recipe, ground.folder / "final.pt", ground.say)
+    network = quantized(net, ground.data, "model", ground.space.side, recipe.seed)
+    artifact = api.compile(network, board=ground.place.board, optimize=ground.place.optimize)
+    cycles, kind = measured(artifact)
+    result = Result(
+        winner.choice, accuracy(net, ground.data.test_images, ground.data.test_labels),
+        int8_accuracy(network, ground.data.test_images, ground.data.test_labels), cycles, kind,
+        artifact.arena_bytes, artifact.flash_bytes,
+    )  # fmt: skip
+    network.save(ground.folder / "model.tflite")
+    artifact.save(ground.folder / "c")
+    card: dict[str, Any] = {
+        "space": ground.space.name, "board": ground.place.board, "optimize": ground.place.optimize,
+        "strategy": arm, "limits": asdict(ground.limits), "recipe": asdict(recipe), "result": asdict(result),
+    }  # fmt: skip
+    write_aside(ground.folder / "card.json", (json.dumps(card, indent=1) + "\n").encode())
+    return result

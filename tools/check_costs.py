@@ -1,0 +1,99 @@
+"""How well the cost table predicts whole networks: sum of measured blocks against the network, measured.
+
+    python tools/check_costs.py --board cortex-m4-emulated [--space cifar_small] [--networks 60] [--write]
+
+Each network is a random choice; its weights are not those that the blocks were measured with. --write puts
+the result into docs/search/costs-BOARD.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgert import api
+from edgert.cache import write_aside
+from edgert.cli.inputs import random_input
+from edgert.codegen import pipeline
+from edgert.search.lower import whole_network
+from edgert.search.space import Choice, Space, space
+from edgert.search.table import CostTable, Place, items, measure, predict
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--board", default="cortex-m4-emulated")
+    parser.add_argument("--space", default="cifar_small")
+    parser.add_argument("--networks", type=int, default=60)
+    parser.add_argument("--table", default=str(ROOT / "build" / "costs.sqlite"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    searched, place, table = space(args.space), Place(args.board), CostTable(args.table)
+    measure(items(searched), place, table, progress=_say)
+    generator = np.random.default_rng(args.seed)
+    rows = []
+    for number in range(args.networks):
+        _say("networks", number, args.networks)
+        rows.append(_compare(searched, searched.random(generator), table, place, number))
+    command = f"python tools/check_costs.py --board {args.board} --space {args.space} --write"
+    result = {"command": command, "networks": len(rows)} | summary(rows) | {"rows": rows}
+    text = json.dumps(result, indent=1) + "\n"
+    if args.write:
+        write_aside(ROOT / "docs" / "search" / f"costs-{args.board}.json", text.encode())
+    print(json.dumps({k: v for k, v in result.items() if k != "rows"}, indent=1))
+    return 0
+
+
+def _compare(searched: Space, choice: Choice, table: CostTable, place: Place, seed: int) -> dict[str, Any]:
+    predicted = predict(searched, choice, table, place)
+    assert predicted is not None, choice
+    network = whole_network(searched.blocks(choice), searched.side, searched.classes, seed=seed + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        program = pipeline.module_to_program(network.module, network.name)
+        artifact = api.compile_program(
+            program, Path(folder) / "net", board=place.board, optimize=place.optimize
+        )
+        with api.connect(artifact) as session:
+            profile = session.profile(*(random_input(port, 0) for port in artifact.report["inputs"]))
+        assert profile.cycles is not None
+        return {
+            "choice": " ".join(choice),
+            "cycles": profile.cycles, "predicted_cycles": predicted.cycles,
+            "arena_bytes": artifact.arena_bytes, "predicted_arena_bytes": predicted.arena_bytes,
+            "flash_bytes": artifact.flash_bytes, "predicted_flash_bytes": predicted.flash_bytes,
+        }  # fmt: skip
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Kendall's tau of the cycles, shares within 5 % and 1 %, how many arenas and flashes are exact."""
+    real, told = (np.array([r[k] for r in rows], float) for k in ("cycles", "predicted_cycles"))
+    pairs = [(i, j) for i in range(len(rows)) for j in range(i)]
+    agreed = [np.sign(real[i] - real[j]) * np.sign(told[i] - told[j]) for i, j in pairs]
+    off = np.abs(told / real - 1)
+    flash = np.array([r["predicted_flash_bytes"] / r["flash_bytes"] - 1 for r in rows])
+    return {
+        "kendall_tau": round(float(np.mean(agreed)), 4),
+        "within_5_percent": float((off <= 0.05).mean()),
+        "within_1_percent": float((off <= 0.01).mean()),
+        "largest_error_percent": round(100 * float(off.max()), 3),
+        "arena_exact": sum(r["arena_bytes"] == r["predicted_arena_bytes"] for r in rows),
+        "flash_exact": sum(r["flash_bytes"] == r["predicted_flash_bytes"] for r in rows),
+        "flash_error_percent": [round(100 * float(f), 2) for f in (flash.min(), flash.mean(), flash.max())],
+    }
+
+
+def _say(what: str, done: int, total: int) -> None:
+    print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

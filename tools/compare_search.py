@@ -1,0 +1,179 @@
+"""Does searching pay? DNAS and super-net evolution against random search, at the same number of trained
+candidates.
+
+    python tools/compare_search.py --data cifar10_jpeg.tar.xz --seed 0      (one seed; run several side by
+    side) python tools/compare_search.py --report --write                         (the table, from all seeds
+    that are done)
+
+For each of some latency limits, each arm proposes one network within the limit, which is trained from scratch
+by the same recipe; random search draws one that uses at least 80 % of the limit. Scaled down for two cores:
+see REDUCED. Results are kept in --folder as they are found; a run that is stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgert.cache import write_aside
+from edgert.models.data import load
+from edgert.models.train import Recipe
+from edgert.search.candidate import Result, Results, evaluated
+from edgert.search.dnas import Limits, Search, Settings, layer_costs
+from edgert.search.run import Ground, Plan, evolved_choices, random_choices
+from edgert.search.space import Choice, space
+from edgert.search.table import CostTable, Place, items, measure
+
+ROOT = Path(__file__).parents[1]
+ARMS = ("random", "dnas", "evolution")
+SPACE, BOARD = "cifar_small", "cortex-m4-emulated"
+CYCLES = (2_000_000, 3_000_000, 4_500_000, 6_500_000)
+IMAGES = 10_000
+REDUCED = {
+    "candidate": Recipe(epochs=10, images=IMAGES, peak_rate=0.2),
+    "supernet": Recipe(epochs=12, images=IMAGES, peak_rate=0.1),
+    "dnas": Settings(warm_up=8, epochs=6, images=IMAGES, temperature=5.0, cooling=0.7, architecture_rate=0.1),
+    "evaluations": 60,
+    "test_images": 1_000,  # in int8; float accuracy is of all 10,000
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="cifar10_jpeg.tar.xz")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "search")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    if args.report:
+        return _report(args.folder, args.write)
+    torch.set_num_threads(1)
+    _run(args.data, args.seed, args.folder)
+    return 0
+
+
+def _run(source: str, seed: int, folder: Path) -> None:
+    searched, place = space(SPACE), Place(BOARD)
+    table = CostTable(folder / "costs.sqlite")
+    measure(items(searched), place, table, progress=lambda w, d, n: _say(f"measuring blocks: {d} of {n}"))
+    results = Results(folder / f"results-{seed}.sqlite")
+    data = load(source)
+    recipe = replace(REDUCED["candidate"], seed=seed)  # type: ignore[type-var]
+    plan = Plan(
+        recipe=recipe, supernet=replace(REDUCED["supernet"], seed=seed),  # type: ignore[type-var]
+        evaluations=REDUCED["evaluations"], candidates=1, seed=seed,  # type: ignore[arg-type]
+    )  # fmt: skip
+    grounds = [
+        Ground(searched, data, table, place, Limits(cycles=c), folder / f"seed-{seed}", _say) for c in CYCLES
+    ]
+    for arm in ARMS:
+        choices = results.proposals(arm, lambda arm=arm: _propose(arm, grounds, plan, seed))  # type: ignore[misc]
+        for number, (ground, choice) in enumerate(zip(grounds, choices, strict=True)):
+            _say(f"seed {seed}, {arm}, {CYCLES[number]:,} cycles: {' '.join(choice)}")
+            found = results.result(
+                arm, number,
+                lambda c=choice, g=ground: evaluated(  # type: ignore[misc]
+                    searched, c, g.data, recipe, place, test_images=REDUCED["test_images"]
+                ),
+            )  # fmt: skip
+            _say(f"    {found.accuracy} at {found.cycles} cycles {found.error or ''}")
+
+
+def _propose(arm: str, grounds: list[Ground], plan: Plan, seed: int) -> list[Choice]:
+    """One choice for each limit."""
+    if arm == "random":
+        return [random_choices(g, 1, 1000 * seed + i, least=0.8)[0] for i, g in enumerate(grounds)]
+    if arm == "evolution":
+        return [evolved_choices(g, plan)[0] for g in grounds]
+    first = grounds[0]
+    costs = layer_costs(first.space, first.table, first.place, first.clock_hz)
+    settings = replace(REDUCED["dnas"], seed=seed)  # type: ignore[type-var]
+    search = Search(first.space, first.data, costs, settings, first.say)
+    search.warm_up()
+    found = []
+    for ground in grounds:
+        sampled = search.choices(search.find(ground.limits), 2000, seed)
+        found.append(next(c for c in sampled if ground.allows(c)))
+    return found
+
+
+def _report(folder: Path, write: bool) -> int:
+    rows = [row for path in sorted(folder.glob("results-*.sqlite")) for row in _rows(path)]
+    table = {
+        arm: [_cell([r for r in rows if r["arm"] == arm and r["limit"] == limit]) for limit in CYCLES]
+        for arm in ARMS
+    }
+    seeds = sorted({row["seed"] for row in rows})
+    command = [f"python tools/compare_search.py --data CIFAR10 --seed {s}" for s in seeds]
+    document = {
+        "command": [*command, "python tools/compare_search.py --report --write"],
+        "space": SPACE, "board": BOARD, "limits_cycles": CYCLES, "seeds": seeds,
+        "reduced": {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in REDUCED.items()},
+        "table": table, "gain_over_random": {arm: _gain(rows, arm) for arm in ARMS[1:]}, "rows": rows,
+    }  # fmt: skip
+    text = json.dumps(document, indent=1) + "\n"
+    if write:
+        write_aside(ROOT / "docs" / "search" / "compare.json", text.encode())
+    print(json.dumps({k: document[k] for k in ("seeds", "table", "gain_over_random")}, indent=1))
+    return 0
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    results, seed, found = Results(path), int(path.stem.rpartition("-")[2]), []
+    for arm in ARMS:
+        for number, limit in enumerate(CYCLES):
+            try:
+                result = results.result(arm, number, _missing)
+            except LookupError:
+                continue
+            found.append({"seed": seed, "arm": arm, "limit": limit} | asdict(result))
+    return found
+
+
+def _missing() -> Result:
+    raise LookupError
+
+
+def _cell(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and spread over the seeds."""
+    reached = [r["accuracy"] for r in rows if r["accuracy"] is not None]
+    if not reached:
+        return {}
+    return {
+        "accuracy": round(float(np.mean(reached)), 4), "lowest": min(reached), "highest": max(reached),
+        "cycles": round(float(np.mean([r["cycles"] for r in rows if r["cycles"]]))),
+    }  # fmt: skip
+
+
+def _gain(rows: list[dict[str, Any]], arm: str) -> dict[str, Any]:
+    """Accuracy less that of random search for the same seed and limit."""
+    key = {(r["seed"], r["limit"]): r["accuracy"] for r in rows if r["arm"] == "random"}
+    gains = [
+        (r["seed"], r["accuracy"] - key[r["seed"], r["limit"]])
+        for r in rows
+        if r["arm"] == arm and r["accuracy"] is not None and key.get((r["seed"], r["limit"])) is not None
+    ]
+    seeds = {
+        s: round(float(np.mean([g for t, g in gains if t == s])), 4) for s in sorted({s for s, _ in gains})
+    }
+    values = [g for _, g in gains]
+    return {
+        "mean": round(float(np.mean(values)), 4) if values else None, "by_seed": seeds,
+        "better_in": f"{sum(g > 0 for g in values)} of {len(values)}",
+    }  # fmt: skip
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
