@@ -93,6 +93,15 @@ def compile_program(
     return Artifact.load(folder)
 
 
+def planned_arena_bytes(program: Program, *, board: str) -> int:
+    """The arena that `compile` would give a Program on this board; nothing is written."""
+    from edgert.codegen.relieve import relieve
+    from edgert.codegen.select import bind
+
+    features = load_target(load_board(board).target).features
+    return relieve(program, bind(program, features, {}), features)[1].nbytes
+
+
 def connect(artifact: Artifact, *, board: str | None = None, link: str = "") -> Session:
     """Open a session with the board that runs this artifact; `board` defaults to the one it was compiled for.
 

@@ -22,13 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgert.models.blocks import parse
-from edgert.models.data import Data
+from edgert.models.data import Data, to_input
 from edgert.models.fbnet import module
 from edgert.models.train import batches, device
 from edgert.search.space import Choice, Space
 from edgert.search.table import CLASSIFIER, CostTable, Item, Place
 
 _PENALTY = 4.0  # rho of the augmented Lagrangian
+_JUDGED_BATCH = 500
 _PEAK_NORM = 16  # the p of the norm that stands for the largest
 
 
@@ -184,7 +185,7 @@ class Search:
             self._weight_epoch(weights, temperature)
             broken = self._theta_epoch(theta, temperature, limits, multipliers)
             multipliers = torch.clamp(multipliers + _PENALTY * broken, min=0)
-            cycles = self.expected()[0]
+            cycles = self.expected()[0].detach()
             self.say(f"architecture {epoch + 1} of {s.epochs}: expected {float(cycles):,.0f} cycles")
         return torch.softmax(self.net.theta.detach(), 1)
 
@@ -260,6 +261,27 @@ class Search:
         largest = arenas.detach().max().clamp(min=1)
         arena = largest * ((arenas / largest) ** _PEAK_NORM).sum() ** (1 / _PEAK_NORM)
         return cycles, arena, flash
+
+    @torch.no_grad()
+    def judged(self, choice: Choice) -> float:
+        """Accuracy of one choice with the super-net's weights, on the architecture's part of the images."""
+        images, labels = self.theta_part
+        one = torch.ones(())
+        paths = [{self.space.candidates.index(name): one} for name in choice]
+        self.net.train()  # batch norm by the batch's own statistics: those of a mixture fit no single network
+        right = 0
+        for at in range(0, len(images), _JUDGED_BATCH):
+            part = slice(at, at + _JUDGED_BATCH)
+            scores = self.net(to_input(torch.from_numpy(images[part])).to(device()), paths)
+            right += int((scores.argmax(1).cpu().numpy() == labels[part]).sum())
+        return right / len(images)
+
+    def best(
+        self, chances: Tensor, allows: Callable[[Choice], bool], count: int, samples: int = 20
+    ) -> list[Choice]:
+        """Of so many samples that are allowed, the most accurate with the super-net's weights."""
+        able = [c for c in self.choices(chances, 100 * samples, self.settings.seed) if allows(c)][:samples]
+        return sorted(able, key=self.judged, reverse=True)[:count]
 
     def choices(self, chances: Tensor, count: int, seed: int = 0) -> list[Choice]:
         """The likeliest network first, then samples, each once."""

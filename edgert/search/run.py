@@ -96,12 +96,12 @@ def random_choices(ground: Ground, count: int, seed: int, least: float = 0.0) ->
 
 
 def dnas_choices(ground: Ground, plan: Plan) -> list[Choice]:
-    """FBNet's search, then the likeliest choices within the limits."""
+    """FBNet's search, then the best of its samples within the limits."""
     costs = layer_costs(ground.space, ground.table, ground.place, ground.clock_hz)
     search = Search(ground.space, ground.data, costs, plan.dnas, ground.say)
     search.warm_up()
-    sampled = search.choices(search.find(ground.limits), 50 * plan.candidates, plan.seed)
-    return [c for c in sampled if ground.allows(c)][: plan.candidates]
+    chances = search.find(ground.limits)
+    return search.best(chances, ground.allows, plan.candidates, 20 + 2 * plan.candidates)
 
 
 def evolved_choices(ground: Ground, plan: Plan) -> list[Choice]:
