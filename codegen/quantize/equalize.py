@@ -71,7 +71,7 @@ def _pairs(
     layers = {v: _layer(v, e, values, readers) for v, e in values.items() if _weighted(e)}
     pairs = []
     for layer in layers.values():
-        end = layer.bias_var or layer.var
+        end = layer.var if layer.bias_var is None else layer.bias_var
         while end not in results and len(readers.get(end, [])) == 1:
             reader = readers[end][0]
             if reader in layers:

@@ -120,6 +120,12 @@ def _torchvision() -> Data:
     return Data(tuple(train.classes), train.data, labels[0], test.data, labels[1])
 
 
+def mixed(images: Array, labels: Array, seed: int = 0) -> tuple[Array, Array]:
+    """In an order of their own: a batch of one class only has statistics that no network was trained with."""
+    order = np.random.default_rng(seed).permutation(len(images))
+    return images[order], labels[order]
+
+
 def to_input(images: Tensor) -> Tensor:
     """uint8 or float [n, h, w, 3] of pixels -> what the networks read, [n, 3, h, w]."""
     centred = (images.float() - MEAN) / STD

@@ -16,7 +16,7 @@ from edgert import api
 from edgert.artifact import Artifact
 from edgert.cli.inputs import random_input
 from edgert.errors import EdgertError
-from edgert.models.data import MEAN, STD, Array, Data
+from edgert.models.data import MEAN, STD, Array, Data, mixed
 from edgert.models.fbnet import FBNet
 from edgert.models.train import Recipe, accuracy, calibration, train
 from edgert.network import Network, load
@@ -82,8 +82,8 @@ def evaluated(
         net = trained(space, choice, data, recipe, checkpoint)
         reached = accuracy(net, data.test_images, data.test_labels)
         network = quantized(net, data, "candidate", space.side, recipe.seed)
-        part = slice(0, test_images)
-        exact = int8_accuracy(network, data.test_images[part], data.test_labels[part])
+        images, labels = mixed(data.test_images, data.test_labels)
+        exact = int8_accuracy(network, images[:test_images], labels[:test_images])
         artifact = api.compile(network, board=place.board, optimize=place.optimize)
         cycles, kind = measured(artifact, link)
     except EdgertError as error:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgert.models.blocks import parse
-from edgert.models.data import Data, to_input
+from edgert.models.data import Data, mixed, to_input
 from edgert.models.fbnet import module
 from edgert.models.train import batches, device
 from edgert.search.space import Choice, Space
@@ -265,7 +265,7 @@ class Search:
     @torch.no_grad()
     def judged(self, choice: Choice) -> float:
         """Accuracy of one choice with the super-net's weights, on the architecture's part of the images."""
-        images, labels = self.theta_part
+        images, labels = mixed(*self.theta_part)
         one = torch.ones(())
         paths = [{self.space.candidates.index(name): one} for name in choice]
         self.net.train()  # batch norm by the batch's own statistics: those of a mixture fit no single network

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgert.models.blocks import parse
-from edgert.models.data import Array, to_input
+from edgert.models.data import Array, mixed, to_input
 from edgert.models.train import Loss, device
 from edgert.search.space import CANDIDATES, Choice, Layer, Space
 
@@ -136,6 +136,7 @@ def sandwich(net: ElasticNet, seed: int, randoms: int = 2) -> Loss:
 @torch.no_grad()
 def judged(net: ElasticNet, choice: Sequence[str], images: Array, labels: Array, batch: int = 500) -> float:
     """Accuracy of one choice with the shared weights. images: uint8 [n, h, w, 3]."""
+    images, labels = mixed(images, labels)
     right = 0
     for at in range(0, len(images), batch):
         scores = net(to_input(torch.from_numpy(images[at : at + batch])).to(device()), choice)
