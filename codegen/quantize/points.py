@@ -82,10 +82,10 @@ def _interior(
     for var, value in values.items():
         single = len(readers[var]) == 1 and var not in results
         reader = values[readers[var][0]] if single else None
-        if single and _continues(value, reader):
+        source = _single_source(value, root)
+        if single and _continues(value, reader) and (source is None or source in inside):
             inside.add(var)
             continue
-        source = _single_source(value, root)
         if source is not None and not (_fused(value) and source in inside):
             root[var] = source
     for var, source in root.items():

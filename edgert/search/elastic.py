@@ -24,24 +24,25 @@ from edgert.search.space import CANDIDATES, Choice, Layer, Space
 _LARGEST_WINDOW = 5
 
 
-def normalized(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """Batch norm by the batch's own statistics, with the first channels of gain and shift."""
-    channels = x.shape[1]
-    return F.batch_norm(x, None, None, gain[:channels], shift[:channels], training=True)
-
-
 class ElasticConv(nn.Module):
-    """A convolution and its batch norm, of which any leading part can be used."""
+    """A convolution of which any leading part can be used. Batch norm has a gain and a shift for each mode:
+    what a channel means depends on who uses it."""
 
-    def __init__(self, in_c: int, out_c: int, kernel: int = 1) -> None:
+    def __init__(self, in_c: int, out_c: int, kernel: int = 1, modes: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(out_c, in_c, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, mode="fan_out")
-        self.gain = nn.Parameter(torch.ones(out_c))
-        self.shift = nn.Parameter(torch.zeros(out_c))
+        self.gain = nn.Parameter(torch.ones(modes, out_c))
+        self.shift = nn.Parameter(torch.zeros(modes, out_c))
 
     def forward(
-        self, x: Tensor, out_c: int | None = None, stride: int = 1, kernel: int = 1, groups: int = 1
+        self,
+        x: Tensor,
+        out_c: int | None = None,
+        stride: int = 1,
+        kernel: int = 1,
+        groups: int = 1,
+        mode: int = 0,
     ) -> Tensor:
         """groups: 1, the number of channels (then weight is [channels, 1, k, k]), or a few."""
         weight, channels = self.weight, x.shape[1]
@@ -54,32 +55,40 @@ class ElasticConv(nn.Module):
             blocks = [part[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns] for i in range(groups)]
             part = torch.cat(blocks)
         y = F.conv2d(x, part, stride=stride, padding=kernel // 2, groups=groups)
-        return normalized(y, self.gain, self.shift)
+        return F.batch_norm(y, None, None, self.gain[mode, :out_c], self.shift[mode, :out_c], training=True)
 
 
 class ElasticLayer(nn.Module):
+    """Candidates that expand share one set of weights, those that do not another: they see other features."""
+
     def __init__(self, layer: Layer, candidates: Sequence[str]) -> None:
         super().__init__()
         self.layer = layer
-        middle = max(layer.block(n).middle for n in candidates)
-        self.expand = ElasticConv(layer.in_c, middle)
-        self.depthwise = ElasticConv(1, middle, _LARGEST_WINDOW)
-        self.project = ElasticConv(middle, layer.out_c)
+        self.modes = {name: i for i, name in enumerate(candidates)}
+        middle, modes = max(layer.block(n).middle for n in candidates), len(candidates)
+        self.expand = ElasticConv(layer.in_c, middle, modes=modes)
+        self.depthwise = ElasticConv(1, middle, _LARGEST_WINDOW, modes)
+        self.project = ElasticConv(middle, layer.out_c, modes=modes)
+        self.plain_depthwise = ElasticConv(1, layer.in_c, _LARGEST_WINDOW, modes)
+        self.plain_project = ElasticConv(layer.in_c, layer.out_c, modes=modes)
         self.skip = ElasticConv(layer.in_c, layer.out_c)
 
     def forward(self, x: Tensor, candidate: str) -> Tensor:
-        block = self.layer.block(candidate)
+        block, mode = self.layer.block(candidate), self.modes[candidate]
         if block.kind == "skip":
             return x if block.empty else F.relu(self.skip(x, stride=block.stride))
-        y = F.relu(self.expand(x, block.middle, groups=block.groups)) if block.expands else x
+        y, depthwise, project = x, self.plain_depthwise, self.plain_project
+        if block.expands:
+            y = F.relu(self.expand(x, block.middle, groups=block.groups, mode=mode))
+            depthwise, project = self.depthwise, self.project
         if block.groups > 1:
             n, c, h, w = y.shape
             y = y.reshape(n, block.groups, c // block.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
         if block.kind == "maxpool":
             y = F.max_pool2d(y, block.kernel, block.stride, block.pads)
         else:
-            y = F.relu(self.depthwise(y, block.middle, block.stride, block.kernel, block.middle))
-        y = self.project(y, groups=block.groups)
+            y = F.relu(depthwise(y, block.middle, block.stride, block.kernel, block.middle, mode))
+        y = project(y, groups=block.groups, mode=mode)
         return x + y if block.residual else y
 
 
