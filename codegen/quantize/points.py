@@ -89,7 +89,7 @@ def _interior(
         if source is not None and not (_fused(value) and source in inside):
             root[var] = source
     for var, source in root.items():
-        if var not in results and readers[var] and all(root.get(r) is source for r in readers[var]):
+        if var not in results and readers[var] and all(root.get(r) == source for r in readers[var]):
             inside.add(var)
     return inside
 
