@@ -58,6 +58,13 @@ CONTRACTS: dict[str, Contract] = {
             "conv2d_s8", "conv2d", 1, (*_IMAGE, *_WINDOW, "groups", "x_zero", *_OUT),
             (("weights", "int8", "[out_c, kernel_h, kernel_w, in_c / groups]"), *_PER_CHANNEL),
         ),
+        # a 1x1 conv2d_s8 and the max pool behind it, windows side by side; out_h, out_w: of the convolution's
+        # map
+        Contract(
+            "conv2d_pool_s8", "conv2d", 1,
+            (*_IMAGE, *_WINDOW, "groups", "x_zero", *_OUT, "pool_h", "pool_w"),
+            (("weights", "int8", "[out_c, 1, 1, in_c / groups]"), *_PER_CHANNEL),
+        ),
         # out_c = in_c * depth_multiplier; output channel c reads input channel c // depth_multiplier
         Contract(
             "depthwise_conv2d_s8", "depthwise_conv2d", 1,

@@ -208,22 +208,20 @@ class _Plan:
 
 def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatabase | None) -> None:
     """Program -> kernels -> arena -> C -> firmware, all into `folder`; report.json last."""
-    from edgert.codegen.bounds import tell_bounds
-    from edgert.codegen.prune import prune
+    from edgert.codegen.refine import refine
     from edgert.codegen.relieve import relieve
     from edgert.codegen.select import bind, fewest_kernels
 
-    program, removals = prune(program)
-    program, idle = tell_bounds(program)
-    features = request.target.features
+    refined = refine(program)
+    program, features = refined.program, request.target.features
     fewest = request.optimize == "size"
     labels = {} if fewest else _tuned_labels(request, program, tuned)
     wanted = fewest_kernels(program, features) if fewest else labels
     bound, arena = relieve(program, bind(program, features, wanted), features)
     _check_ram(request, bound, arena)
     proven = {
-        "removed_channels": [asdict(removal) for removal in removals],
-        "idle_clamps": [asdict(clamp) for clamp in idle],
+        "removed_channels": [asdict(removal) for removal in refined.removals],
+        "idle_clamps": [asdict(clamp) for clamp in refined.idle],
     }
     _write(request, _Plan(program, bound, arena, labels), folder, proven)
 

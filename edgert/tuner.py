@@ -21,9 +21,8 @@ from edgert import api
 from edgert.board import load_board
 from edgert.cli.inputs import random_input
 from edgert.codegen import pipeline
-from edgert.codegen.bounds import tell_bounds
 from edgert.codegen.program import Program, Step
-from edgert.codegen.prune import prune
+from edgert.codegen.refine import refine
 from edgert.codegen.select import choices
 from edgert.errors import UsageError
 from edgert.target import load_target
@@ -69,7 +68,7 @@ def tune(
             f"{board} does not measure", rule="tuning needs cycles", hint="choose another (edgert boards)"
         )
     data, file = api.read_model(model)
-    program = tell_bounds(prune(pipeline.compile_to_program(data, Path(file).stem))[0])[0]
+    program = refine(pipeline.compile_to_program(data, Path(file).stem)).program
     features = load_target(described.target).features
     place, kept = Place(board, optimize), database or TuningDatabase()
     layers = [(step, choices(program, step, features)) for step in program.steps]

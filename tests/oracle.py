@@ -256,8 +256,18 @@ def _copy_rows(g: Mapping[str, int], x: Array, y: Array) -> None:
     rows[:, g["y_offset"] : g["y_offset"] + g["row_bytes"]] = part
 
 
+def _conv2d_pool(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    z = np.asarray(_conv2d(g, x, c)).reshape(g["batch"], g["out_h"], g["out_w"], g["out_c"])
+    rows, columns = g["out_h"] // g["pool_h"], g["out_w"] // g["pool_w"]
+    z = z[:, : rows * g["pool_h"], : columns * g["pool_w"]]
+    split = z.reshape(g["batch"], rows, g["pool_h"], columns, g["pool_w"], g["out_c"])
+    pooled: Array = split.max((2, 4))
+    return pooled
+
+
 _RULES: dict[str, Callable[[Mapping[str, Any], Sequence[Array], Roles], Array]] = {
     "conv2d_s8": _conv2d,
+    "conv2d_pool_s8": _conv2d_pool,
     "depthwise_conv2d_s8": _depthwise,
     "fully_connected_s8": _fully_connected,
     "add_s8": _add,

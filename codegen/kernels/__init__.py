@@ -15,6 +15,7 @@ from __future__ import annotations
 from edgert.codegen.kernels import (
     add,
     conv2d,
+    conv2d_pool,
     copy,
     depthwise_conv2d,
     fully_connected,
@@ -35,6 +36,7 @@ __all__ = ["VARIANTS", "Variant"]
 VARIANTS: tuple[Variant, ...] = (
     *add.VARIANTS,
     *conv2d.VARIANTS,
+    *conv2d_pool.VARIANTS,
     *copy.VARIANTS,
     *depthwise_conv2d.VARIANTS,
     *fully_connected.VARIANTS,

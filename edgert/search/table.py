@@ -270,11 +270,10 @@ def _compiled(item: Item, place: Place, folder: Path) -> tuple[Artifact, int]:
     A network's peak takes slower kernels where these lower it (codegen/relieve.py). A block alone is always
     its own peak, so it is measured without that, as it runs in a network whose peak is elsewhere.
     """
-    from edgert.codegen.bounds import tell_bounds
-    from edgert.codegen.prune import prune
+    from edgert.codegen.refine import refine
 
     network = network_of(item)
-    program = tell_bounds(prune(pipeline.module_to_program(network.module, network.name))[0])[0]
+    program = refine(pipeline.module_to_program(network.module, network.name)).program
     artifact = api.compile_program(program, folder, board=place.board, optimize=place.optimize, labels={})
     return artifact, api.planned_arena_bytes(program, board=place.board)
 
