@@ -64,9 +64,12 @@ class _Exporter:
         self.names[var] = name
         return name
 
-    def constant(self, suffix: str, data: Array, scales: Array | None = None, axis: int = 0) -> str:
+    def constant(
+        self, suffix: str, data: Array, scales: Array | None = None, axis: int = 0, zeros: Array | None = None
+    ) -> str:
         name = self._fresh(suffix)
-        zeros = None if scales is None else np.zeros(scales.size, np.int64)
+        if scales is not None and zeros is None:
+            zeros = np.zeros(scales.size, np.int64)
         self.tensors[name] = Tensor(name, data.shape, str(data.dtype), data, scales, zeros, axis)
         return name
 
@@ -110,7 +113,8 @@ class _Exporter:
 # Versions of the int8 kernels in the reference's registry.
 _VERSIONS = {
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "SUB": 2, "MUL": 2, "SOFTMAX": 2,
-    "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "MEAN": 2, "CONCATENATION": 2, "PAD": 2, "TRANSPOSE": 2,
+    "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "MEAN": 2, "CONCATENATION": 2, "PAD": 2, "PADV2": 2,
+    "TRANSPOSE": 2,
     "LOGISTIC": 2, "TANH": 2, "RELU": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2, "QUANTIZE": 1,
     "DEQUANTIZE": 2, "STRIDED_SLICE": 2,
 }  # fmt: skip
@@ -148,8 +152,8 @@ class _Composite:
             raise _unsupported(f"clip to {bounds}", self.var, self.out.name)
         return name
 
-    def window(self, call: Call, x: str, kernel: tuple[int, int]) -> tuple[str, str]:
-        """(the input, padded if need be; "SAME" or "VALID")."""
+    def window(self, call: Call, x: str, kernel: tuple[int, int], lowest: bool = False) -> tuple[str, str]:
+        """(the input, padded if need be; "SAME" or "VALID"). lowest: with the lowest value, not zero."""
         top, left, bottom, right = (int(p) for p in call.attrs.padding)
         if not (top or left or bottom or right):
             return x, "VALID"
@@ -161,20 +165,23 @@ class _Composite:
                 (left, right, _same_total(in_w, kernel[1], int(call.attrs.strides[1]))),
             )
         )
-        if same:
-            return x, "SAME"
-        return self.padded(x, (top, bottom, left, right)), "VALID"
+        return (x, "SAME") if same else (self.padded(x, (top, bottom, left, right), lowest), "VALID")
 
-    def padded(self, x: str, pads: tuple[int, int, int, int]) -> str:
+    def padded(self, x: str, pads: tuple[int, int, int, int], lowest: bool) -> str:
         top, bottom, left, right = pads
         batch, height, width, channels = self.out.tensors[x].shape
         table = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-        pad = relax.Var(
-            f"{self.var.name}/pad",
-            relax.TensorType((batch, height + top + bottom, width + left + right, channels), "int8"),
-        )
-        name = self.out.activation(pad, self.out.quant_of(x))
-        self.out.emit("PAD", [x, self.out.constant(f"{self.var.name}/paddings", table)], name)
+        shape = (batch, height + top + bottom, width + left + right, channels)
+        quant = self.out.quant_of(x)
+        assert quant is not None
+        pad = relax.Var(f"{self.var.name}/pad", relax.TensorType(shape, "int8"))
+        inputs = [x, self.out.constant(f"{self.var.name}/paddings", table)]
+        if lowest:
+            scales, zeros = np.array([quant[0]], np.float32), np.array([quant[1]])
+            value = np.array([-128], np.int8)
+            inputs.append(self.out.constant(f"{self.var.name}/lowest", value, scales, zeros=zeros))
+        name = self.out.activation(pad, quant)
+        self.out.emit("PADV2" if lowest else "PAD", inputs, name)
         return name
 
     def find(self, *names: str) -> Call:
@@ -257,9 +264,10 @@ def _pool(kind: str, op: str) -> Callable[[_Composite], None]:
     def rule(c: _Composite) -> None:
         pool = c.find(op)
         kernel = (int(pool.attrs.pool_size[0]), int(pool.attrs.pool_size[1]))
-        source, padding = c.window(pool, c.input(pool.args[0]), kernel)
-        if padding == "VALID" and any(int(p) for p in pool.attrs.padding):
-            raise _unsupported("a pool with its own padding", c.var, c.out.name)
+        average = kind == "AVERAGE_POOL_2D"
+        source, padding = c.window(pool, c.input(pool.args[0]), kernel, lowest=not average)
+        if average and padding == "VALID" and any(int(p) for p in pool.attrs.padding):
+            raise _unsupported("an average pool with its own padding", c.var, c.out.name)
         c.out.emit(
             kind, [source], c.result(), "Pool2DOptions", Padding=padding, FilterHeight=kernel[0],
             FilterWidth=kernel[1], StrideH=int(pool.attrs.strides[0]), StrideW=int(pool.attrs.strides[1]),

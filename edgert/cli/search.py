@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=24, help="of the delivered network; default 24")
     parser.add_argument("--candidate-epochs", type=int, default=12, help="of each candidate; default 12")
     parser.add_argument("--supernet-epochs", type=int, default=30, help="default 30")
-    parser.add_argument("--images", type=int, default=50_000, help="part of the training set; default all")
+    parser.add_argument(
+        "--images", type=int, default=50_000, help="that super-net and candidates see; default all"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--optimize", choices=("speed", "balanced", "size"), default="speed")
     parser.add_argument(
@@ -119,6 +121,6 @@ def _plan(args: argparse.Namespace) -> Any:
     recipe = Recipe(epochs=args.candidate_epochs, images=args.images, seed=args.seed)
     dnas = Settings(images=args.images, seed=args.seed, epochs=args.supernet_epochs)
     return Plan(
-        args.strategy, args.candidates, recipe, replace(recipe, epochs=args.epochs),
+        args.strategy, args.candidates, recipe, Recipe(epochs=args.epochs, seed=args.seed),
         replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.seed,
     )  # fmt: skip

@@ -76,7 +76,7 @@ def train(
         _groups(net, recipe.weight_decay), lr=recipe.peak_rate / 10, momentum=0.9, nesterov=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.peak_rate, total_steps=max(2, recipe.epochs * steps), pct_start=0.25
+        optimizer, recipe.peak_rate, total_steps=max(8, recipe.epochs * steps), pct_start=0.25
     )
     generator = torch.Generator().manual_seed(recipe.seed)
     parts = {"net": net, "optimizer": optimizer, "schedule": schedule}

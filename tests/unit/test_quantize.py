@@ -36,7 +36,7 @@ class Net(nn.Module):
     def forward(self, x: Any) -> Any:
         y = F.relu(self.bn(self.stem(x)))
         y = y + self.point(F.relu6(self.depthwise(y)))
-        y = torch.cat([F.max_pool2d(y, 2), F.avg_pool2d(y, 2)], 1)
+        y = torch.cat([F.max_pool2d(y, 3, 2, 1), F.avg_pool2d(y, 2)], 1)
         y = F.hardswish(self.grouped(y))
         return F.softmax(self.dense(torch.tanh(y.mean((2, 3)))), -1)
 
