@@ -1,0 +1,82 @@
+"""MLPerf Tiny's float image classification network, quantized by us: accuracy on the 10,000 test images.
+
+    python tools/measure_quantization.py MODELS DATA [--write]
+
+MODELS: the folder with ic_resnet8_fp32.tflite and ic_resnet8_int8.tflite. DATA: CIFAR-10, see
+edgert.models.data. --write puts the result into docs/quantization.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edgert
+from edgert.cache import write_aside
+from edgert.models.data import Array, Data, load
+from edgert.network import Network
+
+ROOT = Path(__file__).parents[1]
+IMAGES, SEED = 200, 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("data")
+    parser.add_argument("--test-images", type=int, default=10_000)
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    data = load(args.data)
+    chosen = np.random.default_rng(SEED).permutation(len(data.train_images))[:IMAGES]
+    calibration = list(data.train_images[np.sort(chosen)].astype(np.float32))
+    float_network = edgert.load(args.models / "ic_resnet8_fp32.tflite")
+    quantized = float_network.quantize(calibration)
+    models: dict[str, Any] = {
+        "float32": float_network,
+        "int8 that came with it": edgert.load(args.models / "ic_resnet8_int8.tflite"),
+        "int8 by edgert": quantized,
+    }
+    rows = {name: _accuracy(name, network, data, args.test_images) for name, network in models.items()}
+    result = {
+        "command": "python tools/measure_quantization.py MODELS DATA --write",
+        "calibration_images": IMAGES, "seed": SEED, "test_images": args.test_images, "accuracy": rows,
+        "least_snr_db": round(min(layer.snr_db for layer in quantized.layers), 1),
+    }  # fmt: skip
+    text = json.dumps(result, indent=1) + "\n"
+    if args.write:
+        write_aside(ROOT / "docs" / "quantization.json", text.encode())
+    print(text, end="")
+    return 0
+
+
+def _accuracy(name: str, network: Network, data: Data, count: int) -> float:
+    """Of the C on this machine."""
+    artifact = edgert.compile(network, board="host")
+    port = artifact.report["inputs"][0]
+    right = 0
+    with edgert.connect(artifact) as session:
+        for number, (image, label) in enumerate(
+            zip(data.test_images[:count], data.test_labels, strict=False)
+        ):
+            right += int(session.run(_input(image, port))[0].argmax() == label)
+            if number % 1000 == 999:
+                print(f"{name}: {right} of {number + 1}", file=sys.stderr, flush=True)
+    return right / count
+
+
+def _input(image: Array, port: dict[str, Any]) -> Array:
+    """The network reads pixels."""
+    real = image.astype(np.float32)[None]
+    if port["dtype"] == "float32":
+        return real
+    return np.clip(np.rint(real / np.float32(port["scale"])) + port["zero_point"], -128, 127).astype(np.int8)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
