@@ -69,7 +69,10 @@ def _quants(graph: Graph, statistics: Statistics, options: Options) -> dict[rela
     ranges: dict[relax.Var, list[tuple[float, float]]] = {}
     fixed: dict[relax.Var, tuple[float, int]] = {}
     for var in graph.points:
-        ranges.setdefault(graph.group[var], []).append(choose(statistics.histograms[var], options))
+        histogram = statistics.histograms[var]
+        whole = var in graph.main.params  # an input is never clipped: its scale is what the user knows of it
+        found = (histogram.low, histogram.high) if whole else choose(histogram, options)
+        ranges.setdefault(graph.group[var], []).append(found)
         name = op_name(graph.values.get(var, var))
         if name in FIXED:
             fixed[graph.group[var]] = FIXED[name]
