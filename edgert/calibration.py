@@ -25,6 +25,8 @@ def read(
     Raises InputError, ToolError (no pillow).
     """
     path = Path(source)
+    if count < 1 or not all(s > 0 for s in std):
+        raise InputError(f"count {count}, std {list(std)}", rule="a count of at least 1, a std above 0")
     if path.is_dir():
         return list(
             _images(path, shape, count, seed, np.asarray(mean, np.float32), np.asarray(std, np.float32))

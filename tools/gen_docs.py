@@ -22,7 +22,10 @@ from edgert.codegen.kernels import VARIANTS
 from edgert.report.tables import Column, markdown, number
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md")
+DOCUMENTS = (
+    "README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md", "docs/quantization.md",
+    "docs/search.md",
+)  # fmt: skip
 MEASURED = ROOT / "docs" / "measured.json"
 MEASURED_BOARDS = tuple(
     f"{core}-emulated"
@@ -210,6 +213,61 @@ def _measured_row(suite: dict[str, Any], index: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def quantization() -> str:
+    """The float network and its two int8 ones."""
+    found = _result("quantization.json")
+    columns = (Column("ic_resnet8"), Column("right of 10,000 test images", True))
+    return markdown(columns, [(name, f"{value:.2%}") for name, value in found["accuracy"].items()])
+
+
+def costs() -> str:
+    """The table's predictions, board by board."""
+    columns = (
+        Column("board"), Column("networks", True), Column("Kendall tau", True), Column("within 5 %", True),
+        Column("largest error", True), Column("SRAM exact, planned", True), Column("from the table", True),
+        Column("flash off by, planned", True), Column("from the table", True),
+    )  # fmt: skip
+    rows = []
+    for path in sorted((ROOT / "docs" / "search").glob("costs-*.json")):
+        f = _result(f"search/{path.name}")
+        rows.append((
+            path.stem.removeprefix("costs-"), str(f["networks"]), f"{f['kendall_tau']:.3f}",
+            f"{f['within_5_percent']:.1%}", f"{f['largest_error_percent']:.1f} %",
+            str(f["planned_arena_exact"]), str(f["table_arena_exact"]),
+            _span(f["planned_flash_error_percent"]), _span(f["table_flash_error_percent"]),
+        ))  # fmt: skip
+    return markdown(columns, rows)
+
+
+def _span(errors_percent: list[float]) -> str:
+    low, _, high = errors_percent
+    return f"{low:+.1f} to {high:+.1f} %"
+
+
+def compare() -> str:
+    """Mean accuracy over the seeds, and its lowest and highest, for each limit."""
+    found = _result("search/compare.json")
+    seeds, limits = len(found["seeds"]), found["limits_cycles"]
+    headings = (Column(f"{limit / 1e6:.1f} M cycles", True) for limit in limits)
+    columns = (Column(f"{seeds} seeds"), *headings)
+    rows = [(arm, *(_reached(cell) for cell in cells)) for arm, cells in found["table"].items()]
+    gains = "; ".join(
+        f"{arm} {gain['mean']:+.2%} over random search, better in {gain['better_in']}"
+        for arm, gain in found["gain_over_random"].items()
+        if gain["mean"] is not None
+    )
+    return f"{markdown(columns, rows)}\n\nAt the same limit and seed: {gains}."
+
+
+def _reached(cell: dict[str, Any]) -> str:
+    return f"{cell['accuracy']:.1%} ({cell['lowest']:.1%} - {cell['highest']:.1%})" if cell else "-"
+
+
+def _result(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    return found
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "kernels": kernels,
     "exit-codes": exit_codes,
@@ -217,6 +275,9 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "measured": measured,
     "measured-all": measured_all,
     "levels": levels,
+    "quantization": quantization,
+    "costs": costs,
+    "compare": compare,
 }
 
 

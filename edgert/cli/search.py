@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=int, default=50_000, help="that super-net and candidates see; default all"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--storage", metavar="URL", help="Optuna's, to share a study between machines")
     parser.add_argument("--optimize", choices=("speed", "balanced", "size"), default="speed")
     parser.add_argument(
         "--link", action="append", default=[], metavar="L", help="a board's link; again for each board"
@@ -122,5 +123,5 @@ def _plan(args: argparse.Namespace) -> Any:
     dnas = Settings(images=args.images, seed=args.seed, epochs=args.supernet_epochs)
     return Plan(
         args.strategy, args.candidates, recipe, Recipe(epochs=args.epochs, seed=args.seed),
-        replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.seed,
+        replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.storage, args.seed,
     )  # fmt: skip

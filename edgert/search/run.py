@@ -47,6 +47,7 @@ class Plan:
     supernet: Recipe = field(default_factory=lambda: Recipe(peak_rate=0.2))
     dnas: Settings = field(default_factory=Settings)
     evaluations: int = 500
+    storage: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -118,7 +119,7 @@ def evolved_choices(ground: Ground, plan: Plan) -> list[Choice]:
     images, labels = part.train_images[held], part.train_labels[held]
     found = evolve(
         ground.space, lambda choice: judged(net, choice, images, labels), ground.table, ground.place,
-        ground.limits, evaluations=plan.evaluations, storage=storage_url(ground.folder / "study.sqlite"),
+        ground.limits, evaluations=plan.evaluations, storage=plan.storage or storage_url(ground.folder / "study.sqlite"),
         name=f"{ground.place.board} {plan.seed} {ground.limits}", seed=plan.seed, say=ground.say,
     )  # fmt: skip
     return [one.choice for one in sorted(found, key=lambda j: -j.accuracy)][: plan.candidates]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from coloured import CLASSES, coloured
 
 from edgert.errors import EdgertError, InputError, UsageError
 from edgert.models import blocks, zoo
@@ -42,7 +43,8 @@ def test_vanillanet_counts_as_published(name: str) -> None:
 
 
 def test_counts_equal_the_exact_tables() -> None:
-    path = SHARED / "arch_tables.json"
+    shared = os.environ.get("EDGERT_SHARED", Path(__file__).parents[3] / "shared")
+    path = Path(shared) / "arch_tables.json"
     if not path.is_file():
         pytest.skip(f"no {path}: set EDGERT_SHARED to the folder that holds it")
     tables = json.loads(path.read_text())
@@ -85,18 +87,9 @@ def test_unknown_network() -> None:
         zoo.spec("resnet")
 
 
-def coloured(count: int, seed: int = 0) -> tuple[Any, Any]:
-    """Images whose class is their brightest channel."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % 3
-    made = rng.integers(0, 120, (count, 32, 32, 3)).astype(np.uint8)
-    made[np.arange(count), :, :, labels] += 100
-    return made, labels
-
-
 @pytest.fixture(scope="module")
 def data() -> images.Data:
-    return images.Data(("red", "green", "blue"), *coloured(192), *coloured(60, 1))
+    return images.Data(CLASSES, *coloured(192), *coloured(60, 1))
 
 
 def tiny() -> Any:

@@ -14,7 +14,7 @@ from edgert.errors import DoesNotFitError, UsageError
 torch = pytest.importorskip("torch", reason="needs edgert[search]")
 pytest.importorskip("optuna", reason="needs edgert[search]")
 
-from test_models import coloured  # noqa: E402 - only with torch
+from coloured import CLASSES, TINY, coloured  # noqa: E402 - only with torch
 
 from edgert.models.data import Data  # noqa: E402
 from edgert.models.train import Recipe  # noqa: E402
@@ -23,20 +23,16 @@ from edgert.search.candidate import Result, Results  # noqa: E402
 from edgert.search.dnas import Limits, Search, Settings, layer_costs  # noqa: E402
 from edgert.search.elastic import ElasticNet, extremes, judged  # noqa: E402
 from edgert.search.evolve import evolve, front, storage_url  # noqa: E402
-from edgert.search.space import CANDIDATES, SPACES, Layer, Space, space  # noqa: E402
+from edgert.search.space import CANDIDATES, SPACES, space  # noqa: E402
 from edgert.search.table import Cost, CostTable, Item, Place, Predicted  # noqa: E402
 
-TINY = Space(
-    "tiny", 32, 3, "conv k3 c8 s2", (Layer(8, 8, 1), Layer(8, 16, 2)), "conv k1 c16",
-    ("k3_e1", "k3_e1_g2", "k5_e3", "skip", "mp3_e3"),
-)  # fmt: skip
 PLACE = Place("cortex-m4-emulated")
 RECIPE = Recipe(epochs=1, batch=32, peak_rate=0.05)
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return Data(("red", "green", "blue"), *coloured(192), *coloured(60, 1))
+    return Data(CLASSES, *coloured(192), *coloured(60, 1))
 
 
 @pytest.fixture(scope="module")
