@@ -123,5 +123,6 @@ def _plan(args: argparse.Namespace) -> Any:
     dnas = Settings(images=args.images, seed=args.seed, epochs=args.supernet_epochs)
     return Plan(
         args.strategy, args.candidates, recipe, Recipe(epochs=args.epochs, seed=args.seed),
-        replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.storage, args.seed,
+        replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.storage,
+        args.seed,
     )  # fmt: skip

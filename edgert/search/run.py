@@ -38,7 +38,8 @@ _VALIDATION = 5  # one image in so many of the training set judges the super-net
 @dataclass(frozen=True)
 class Plan:
     """candidates: how many choices are trained. recipe: of a candidate. final: of the one that wins, None for
-    the same. supernet: of the weight-shared network. evaluations: choices judged with its weights."""
+    the same. supernet: of the weight-shared network. evaluations: choices judged with its weights.
+    storage: where Optuna keeps the study, any URL that it knows; None: a file in the search's folder."""
 
     strategy: str = "evolution"
     candidates: int = 8
@@ -119,7 +120,8 @@ def evolved_choices(ground: Ground, plan: Plan) -> list[Choice]:
     images, labels = part.train_images[held], part.train_labels[held]
     found = evolve(
         ground.space, lambda choice: judged(net, choice, images, labels), ground.table, ground.place,
-        ground.limits, evaluations=plan.evaluations, storage=plan.storage or storage_url(ground.folder / "study.sqlite"),
+        ground.limits, evaluations=plan.evaluations,
+        storage=plan.storage or storage_url(ground.folder / "study.sqlite"),
         name=f"{ground.place.board} {plan.seed} {ground.limits}", seed=plan.seed, say=ground.say,
     )  # fmt: skip
     return [one.choice for one in sorted(found, key=lambda j: -j.accuracy)][: plan.candidates]
