@@ -14,6 +14,7 @@ from edgert.artifact import REPORT, SCHEMA, Artifact
 from edgert.board import Board, load_board
 from edgert.errors import DoesNotFitError, UsageError
 from edgert.firmware import source_digest
+from edgert.model_file import c_name, read_model
 from edgert.network import Network
 from edgert.target import Target, load_target
 from edgert.tuning import Place, TuningDatabase, choices
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from edgert.drivers.session import Session
 
 OPTIMIZE = ("speed", "balanced", "size")
-MAX_MODEL_BYTES = 1 << 30
 
 
 def compile(
@@ -173,27 +173,6 @@ class _Request:
 
     def cache_key(self, stamp: str) -> str:
         return cache.key(self.data, self.file, self.name, self.place.board, self.optimize, stamp)
-
-
-def read_model(model: str | Path | bytes) -> tuple[bytes, str]:
-    """A model's bytes, and what its file is called. Raises UsageError."""
-    if isinstance(model, bytes):
-        return model, "model"
-    path = Path(model)
-    try:
-        if path.stat().st_size > MAX_MODEL_BYTES:
-            raise UsageError(f"{path} has {path.stat().st_size:,} bytes", rule=f"at most {MAX_MODEL_BYTES:,}")
-        return path.read_bytes(), path.name
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint="give the path of a .tflite, .onnx or .pt2 file"
-        ) from error
-
-
-def c_name(text: str) -> str:
-    from edgert.codegen.c.literals import identifier
-
-    return identifier(text).lower()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgert.errors import ModelError, UsageError
+from edgert.model_file import c_name, read_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,8 +102,6 @@ def load(model: Any, *, example: Any = None, name: str | None = None, channels_l
 
     Raises ModelError (not a model), UnsupportedOperatorError, UsageError, ToolError (a package is missing).
     """
-    from edgert.api import c_name, read_model
-
     if isinstance(model, Network):
         return model
     if isinstance(model, str | Path | bytes):

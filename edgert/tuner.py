@@ -25,6 +25,7 @@ from edgert.codegen.program import Program, Step
 from edgert.codegen.refine import refine
 from edgert.codegen.select import choices
 from edgert.errors import UsageError
+from edgert.model_file import read_model
 from edgert.target import load_target
 from edgert.tuning import Measurement, Place, TuningDatabase
 
@@ -67,7 +68,7 @@ def tune(
         raise UsageError(
             f"{board} does not measure", rule="tuning needs cycles", hint="choose another (edgert boards)"
         )
-    data, file = api.read_model(model)
+    data, file = read_model(model)
     program = refine(pipeline.compile_to_program(data, Path(file).stem)).program
     features = load_target(described.target).features
     place, kept = Place(board, optimize), database or TuningDatabase()
@@ -85,7 +86,7 @@ def judge(model: str | Path | bytes, *, board: str, optimize: str = "balanced") 
 
     Layers are measured alone, but in the model they share kernels, and the instruction cache.
     """
-    digest = hashlib.sha256(api.read_model(model)[0]).hexdigest()
+    digest = hashlib.sha256(read_model(model)[0]).hexdigest()
     database, place = TuningDatabase(), Place(board, optimize)
     database.judge(place, digest, None)
     cycles = []

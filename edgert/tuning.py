@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache as once
 from importlib.metadata import version
@@ -19,14 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgert import cache
-from edgert.errors import UsageError
+from edgert.sqlite import Schema, transaction
 
 if TYPE_CHECKING:
     from edgert.codegen.program import Step
 
-SCHEMA = 1
 WORTH = 0.05
-BUSY_TIMEOUT_S = 30.0
 OBJECTIVES = ("cycles", "instructions", "flash")
 _COLUMNS = {"cycles": "cycles", "instructions": "instructions", "flash": "flash_bytes"}
 _CREATE = """
@@ -44,6 +42,9 @@ CREATE TABLE IF NOT EXISTS verdicts (
     PRIMARY KEY (model, board, optimize, tools)
 )
 """
+
+
+_SCHEMA = Schema(1, (_CREATE, _CREATE_VERDICTS), "tuning database", "a file that edgert tune made", "--db")
 
 
 @dataclass(frozen=True)
@@ -139,36 +140,8 @@ class TuningDatabase:
             rows += connection.execute("SELECT * FROM verdicts ORDER BY model").fetchall()
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else ""
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
-            try:
-                with connection:
-                    self._check(connection)
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise UsageError(
-                f"cannot use the tuning database {self.path}: {error}",
-                rule="a file that edgert tune made",
-                hint="remove it, or give another with --db",
-            ) from error
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(_CREATE)
-            connection.execute(_CREATE_VERDICTS)
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif found != SCHEMA:
-            raise UsageError(
-                f"the tuning database {self.path} has schema {found}",
-                rule=f"this edgert reads schema {SCHEMA}",
-                hint="give another with --db, or remove it",
-            )
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, _SCHEMA)
 
 
 @once

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from edgert.models.train import Recipe, accuracy, calibration, train
 from edgert.network import Network, load
 from edgert.search.space import Choice, Space
 from edgert.search.table import Place
+from edgert.sqlite import Schema, transaction
 
-_BUSY_TIMEOUT_S = 30.0
 CALIBRATION_IMAGES = 200
 
 
@@ -112,6 +112,9 @@ CREATE TABLE IF NOT EXISTS proposals (
 """
 
 
+_SCHEMA = Schema(1, (_CREATE, _CREATE_PROPOSALS), "results file", "a file that edgert search made", "-o")
+
+
 class Results:
     """What a search has found so far, in an SQLite file: it goes on from there when it was stopped.
 
@@ -121,18 +124,9 @@ class Results:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        with self._transaction() as db:
-            db.execute(_CREATE)
-            db.execute(_CREATE_PROPOSALS)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
-        try:
-            with db:
-                yield db
-        finally:
-            db.close()
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, _SCHEMA)
 
     def proposals(self, arm: str, make: Callable[[], Sequence[Choice]]) -> list[Choice]:
         """The choices of an arm: as they were stored, or made now and stored."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from edgert.errors import EdgertError, UsageError
 from edgert.models.blocks import Block, parse
 from edgert.pool import Job, Pool
 from edgert.search.space import Space
+from edgert.sqlite import Schema, transaction
 
-_BUSY_TIMEOUT_S = 30.0
 _CREATE = """
 CREATE TABLE IF NOT EXISTS costs (
     block TEXT NOT NULL, in_c INTEGER NOT NULL, side INTEGER NOT NULL, activation TEXT NOT NULL,
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS costs (
     PRIMARY KEY (block, in_c, side, activation, board, optimize, tools)
 )
 """
+_SCHEMA = Schema(1, (_CREATE,), "cost table", "a file that edgert search made", "--table")
 _COLUMNS = "cycles, cycles_kind, arena_bytes, flash_bytes, fixed_bytes, weights_bytes, error, measured_on"
 
 
@@ -91,20 +92,13 @@ class CostTable:
         self.path = Path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._transaction() as db:
-                db.execute(_CREATE)
-                db.execute(f"SELECT {_COLUMNS} FROM costs LIMIT 0")
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise UsageError(f"{path} is no cost table: {error}", hint="give another file") from error
+        except OSError as error:
+            raise UsageError(f"cannot make {self.path.parent}: {error.strerror}") from error
+        with self._transaction():
+            pass  # opened once, so that a file that is none of ours is refused at the start
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
-        try:
-            with db:
-                yield db
-        finally:
-            db.close()
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, _SCHEMA)
 
     def get(self, item: Item, place: Place) -> Cost | None:
         with self._transaction() as db:

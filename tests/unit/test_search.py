@@ -90,7 +90,7 @@ def test_a_block_that_does_not_fit_is_a_row_with_the_reason(tmp_path: Path) -> N
 
 def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database at all, only text that is long enough to be read")
-    with pytest.raises(UsageError, match="no cost table"):
+    with pytest.raises(UsageError, match="cannot use the cost table"):
         CostTable(tmp_path / "x")
 
 
