@@ -9,6 +9,8 @@ import pytest
 
 # The tests compile hundreds of small models: not into the cache of the person who runs them.
 os.environ.setdefault("EDGERT_CACHE", str(Path(__file__).parents[1] / "build" / "test-cache"))
+# Two workers whose PyTorch takes all cores each wait for one another most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 SHARED = Path(os.environ.get("EDGERT_SHARED", Path(__file__).parents[2] / "shared"))
 
 
