@@ -28,7 +28,7 @@ from edgert.models.train import batches, device
 from edgert.search.space import Choice, Space
 from edgert.search.table import CLASSIFIER, CostTable, Item, Place
 
-_PENALTY = 4.0  # rho of the augmented Lagrangian
+_PENALTY = 2.0  # rho of the augmented Lagrangian
 _JUDGED_BATCH = 500
 _PEAK_NORM = 16  # the p of the norm that stands for the largest
 
