@@ -1,6 +1,7 @@
 """MLPerf Tiny's float image classification network, quantized by us: accuracy on the 10,000 test images.
 
-The float network is judged by LiteRT, the int8 ones by the C that edgert makes of them.
+The float network is judged by LiteRT, the int8 ones by the C that edgert makes of them. Of the three ways to
+choose ranges, the one counts that is best on 4,000 other training images.
 
     python tools/measure_quantization.py MODELS DATA [--write]
 
@@ -14,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ import numpy as np
 
 import edgert
 from edgert.cache import write_aside
+from edgert.codegen.quantize.options import RANGES
 from edgert.models.data import Array, Data, load
 from edgert.network import Network
 
 ROOT = Path(__file__).parents[1]
-IMAGES, SEED = 200, 0
+IMAGES, HELD_OUT, SEED = 200, 4000, 0
 FLOAT = {"dtype": "float32"}
 Run = Callable[[Array], Array]
 
@@ -38,20 +41,32 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     data = load(args.data)
-    chosen = np.random.default_rng(SEED).permutation(len(data.train_images))[:IMAGES]
-    calibration = list(data.train_images[np.sort(chosen)].astype(np.float32))
+    order = np.random.default_rng(SEED).permutation(len(data.train_images))
+    calibration = list(data.train_images[np.sort(order[:IMAGES])].astype(np.float32))
+    held = order[IMAGES : IMAGES + HELD_OUT]
+    tried = replace(data, test_images=data.train_images[held], test_labels=data.train_labels[held])
     float_network = edgert.load(args.models / "ic_resnet8_fp32.tflite")
-    quantized = float_network.quantize(calibration)
+    made = {way: float_network.quantize(calibration, ranges=way) for way in RANGES}
+    ways = {
+        way: {
+            "held_out_training_images": _of_c(way, network, tried, HELD_OUT),
+            "test_images": _of_c(way, network, data, args.test_images),
+        }
+        for way, network in made.items()
+    }
+    best = max(RANGES, key=lambda way: ways[way]["held_out_training_images"])
+    quantized = made[best]
     theirs = edgert.load(args.models / "ic_resnet8_int8.tflite")
     float_file = (args.models / "ic_resnet8_fp32.tflite").read_bytes()
     rows = {
         "float32": _accuracy("float32", _interpreted(float_file), FLOAT, data, args.test_images),
         "int8 that came with it": _of_c("theirs", theirs, data, args.test_images),
-        "int8 by edgert": _of_c("ours", quantized, data, args.test_images),
+        "int8 by edgert": ways[best]["test_images"],
     }
     result = {
         "command": "python tools/measure_quantization.py MODELS DATA --write",
         "calibration_images": IMAGES, "seed": SEED, "test_images": args.test_images, "accuracy": rows,
+        "ranges": best, "tried": ways,
         "least_snr_db": round(min(layer.snr_db for layer in quantized.layers), 1),
     }  # fmt: skip
     text = json.dumps(result, indent=1) + "\n"
