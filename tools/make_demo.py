@@ -1,4 +1,4 @@
-"""Makes the bundled model of what a search found: writes edgert/demo/.
+"""Bundles what a search found, in place of the model of train_demo.py: writes edgert/demo/.
 
     edgert search --board cortex-m4-emulated --data cifar10_jpeg.tar.xz ... -o found/      (card.md has it in
     full) python tools/make_demo.py found/ --data cifar10_jpeg.tar.xz --command "edgert search ..."
