@@ -36,10 +36,9 @@ class Network:
     @property
     def quantized(self) -> bool:
         """Whether any of it computes in integers."""
-        from edgert.codegen.passes.composite import op_name
+        from edgert.codegen.passes.composite import is_quantized
 
-        blocks = self.module["main"].body.blocks
-        return any(op_name(b.value) == "relax.quantize" for block in blocks for b in block.bindings)
+        return is_quantized(self.module)
 
     def quantize(
         self,

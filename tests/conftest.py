@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # The tests compile hundreds of small models: not into the cache of the person who runs them.
@@ -21,3 +23,12 @@ def shared_models_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: set EDGERT_SHARED to the folder that holds models/ (MLPerf Tiny)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_random_numbers(request: pytest.FixtureRequest) -> None:
+    """A module's RNG starts anew for each test: its data do not depend on what its worker ran before."""
+    generator = getattr(request.module, "RNG", None)
+    if generator is not None:
+        seed = zlib.crc32(request.node.name.encode())
+        generator.bit_generator.state = np.random.default_rng(seed).bit_generator.state

@@ -19,8 +19,8 @@ import numpy as np
 
 from edgert import api
 from edgert.cache import write_aside
-from edgert.cli.inputs import random_input
 from edgert.codegen import pipeline
+from edgert.search.candidate import measured
 from edgert.search.lower import whole_network
 from edgert.search.space import Choice, Space, space
 from edgert.search.table import CostTable, Place, items, measure, planned, predict
@@ -62,12 +62,11 @@ def _compare(searched: Space, choice: Choice, table: CostTable, place: Place, se
         artifact = api.compile_program(
             program, Path(folder) / "net", board=place.board, optimize=place.optimize
         )
-        with api.connect(artifact) as session:
-            profile = session.profile(*(random_input(port, 0) for port in artifact.report["inputs"]))
-        assert profile.cycles is not None
+        cycles, _ = measured(artifact)
+        assert cycles is not None
         return {
             "choice": " ".join(choice),
-            "cycles": profile.cycles, "predicted_cycles": predicted.cycles,
+            "cycles": cycles, "predicted_cycles": predicted.cycles,
             "arena_bytes": artifact.arena_bytes, "planned_arena_bytes": told.arena_bytes,
             "table_arena_bytes": predicted.arena_bytes,
             "flash_bytes": artifact.flash_bytes, "planned_flash_bytes": told.flash_bytes,

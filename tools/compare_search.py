@@ -1,13 +1,10 @@
-"""Does searching pay? DNAS and super-net evolution against random search, at the same number of trained
-candidates.
+"""Does searching pay? DNAS and super-net evolution against random search, equally many trained candidates.
 
-    python tools/compare_search.py --data cifar10_jpeg.tar.xz --seed 0      (one seed; run several side by
-    side) python tools/compare_search.py --report --write                         (the table, from all seeds
-    that are done)
+    python tools/compare_search.py --data cifar10_jpeg.tar.xz --seed 0     (run several side by side)
+    python tools/compare_search.py --report --write                        (of all seeds that are done)
 
 For each of some latency limits, each arm proposes one network within the limit, which is trained from scratch
-by the same recipe; random search and DNAS
-have to use at least 80 % of the limit. Scaled down for two cores:
+by the same recipe; random search and DNAS have to use at least 80 % of the limit. Scaled down for two cores:
 see REDUCED. Results are kept in --folder as they are found; a run that is stopped goes on.
 """
 
@@ -31,13 +28,13 @@ from edgert.search.candidate import Result, Results, evaluated
 from edgert.search.dnas import Limits, Search, Settings, layer_costs
 from edgert.search.run import Ground, Plan, evolved_choices, random_choices
 from edgert.search.space import Choice, space
-from edgert.search.table import CostTable, Place, items, measure, predict
+from edgert.search.table import CostTable, Place, items, measure
 
 ROOT = Path(__file__).parents[1]
 ARMS = ("random", "evolution", "dnas")
 SPACE, BOARD = "cifar_small", "cortex-m4-emulated"
 CYCLES = (2_000_000, 3_000_000, 4_500_000, 6_500_000)
-IMAGES = 10_000
+IMAGES, LEAST = 10_000, 0.8  # least: share of a limit that random search and DNAS have to use
 REDUCED = {
     "candidate": Recipe(epochs=10, images=IMAGES, peak_rate=0.2),
     "supernet": Recipe(epochs=16, images=IMAGES, peak_rate=0.2, batch=64),
@@ -103,7 +100,7 @@ def _run(source: str, seed: int, folder: Path) -> None:
 def _propose(arm: str, grounds: list[Ground], plan: Plan, seed: int) -> list[Choice]:
     """One choice for each limit."""
     if arm == "random":
-        return [random_choices(g, 1, 1000 * seed + i, least=0.8)[0] for i, g in enumerate(grounds)]
+        return [random_choices(g, 1, 1000 * seed + i, LEAST)[0] for i, g in enumerate(grounds)]
     if arm == "evolution":
         return [evolved_choices(g, plan)[0] for g in grounds]
     first = grounds[0]
@@ -113,16 +110,9 @@ def _propose(arm: str, grounds: list[Ground], plan: Plan, seed: int) -> list[Cho
     search.warm_up()
     found = []
     for ground in grounds:
-        uses_it = partial(_uses, ground, 0.8)
-        found.append(search.best(search.find(ground.limits), uses_it, 1, samples=40)[0])
+        allows = partial(ground.allows, least=LEAST)
+        found.append(search.best(search.find(ground.limits), allows, 1, samples=40)[0])
     return found
-
-
-def _uses(ground: Ground, least: float, choice: Choice) -> bool:
-    """Within the limit, and not far below it: as for random search."""
-    predicted = predict(ground.space, choice, ground.table, ground.place)
-    allowed = predicted is not None and ground.limits.allow(predicted)
-    return allowed and predicted is not None and predicted.cycles >= least * (ground.limits.cycles or 0)
 
 
 def _report(folder: Path, write: bool) -> int:

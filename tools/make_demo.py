@@ -1,7 +1,7 @@
 """Bundles what a search found, in place of the model of train_demo.py: writes edgert/demo/.
 
-    edgert search --board cortex-m4-emulated --data cifar10_jpeg.tar.xz ... -o found/      (card.md has it in
-    full) python tools/make_demo.py found/ --data cifar10_jpeg.tar.xz --command "edgert search ..."
+    edgert search --board cortex-m4-emulated --data cifar10_jpeg.tar.xz ... -o found/
+    python tools/make_demo.py found/ --data cifar10_jpeg.tar.xz --command "edgert search ..."
 
 Adds a softmax to the network that was trained, quantizes it, counts right answers and writes the card.
 """

@@ -24,6 +24,7 @@ import numpy as np
 import edgert
 from edgert.cache import write_aside
 from edgert.codegen.quantize.options import RANGES
+from edgert.codegen.quantize.ranges import to_int8
 from edgert.models.data import Array, Data, load
 from edgert.network import Network
 
@@ -112,7 +113,7 @@ def _input(image: Array, port: Mapping[str, Any]) -> Array:
     real = image.astype(np.float32)[None]
     if port["dtype"] == "float32":
         return real
-    return np.clip(np.rint(real / np.float32(port["scale"])) + port["zero_point"], -128, 127).astype(np.int8)
+    return to_int8(real, port["scale"], port["zero_point"])
 
 
 if __name__ == "__main__":

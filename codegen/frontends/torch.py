@@ -356,6 +356,7 @@ def _prelu(t: _Translator, a: Arguments) -> str:
     return t.emit("PRelu", t.value(a["self"]), t.value(a["weight"]))
 
 
+# NotImplementedError in a handler becomes UnsupportedOperatorError with the node's place in the network.
 HANDLERS: dict[str, Handler] = {
     "conv2d": _conv, "convolution": _conv, "linear": _linear, "addmm": _addmm, "matmul": _binary("MatMul"),
     "mm": lambda t, a: t.emit("MatMul", t.value(a["self"]), t.value(a["mat2"])),

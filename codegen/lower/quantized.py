@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import inf, prod
+from math import prod
 
 import numpy as np
-from tvm.ir import Call, GenericConst
+from tvm.ir import Call
 
 from edgert.codegen import quantize_math as qm
 from edgert.codegen.lower.context import Composite
 from edgert.codegen.lower.evaluate import evaluate_table
 from edgert.codegen.lower.geometry import elementwise
-from edgert.codegen.passes.composite import array, op_name, prim, shape_of
+from edgert.codegen.passes.composite import array, op_name, shape_of
 from edgert.codegen.program import Array, Attr
 
 
@@ -146,7 +146,7 @@ def _table(c: Composite, scale: float, zero: int) -> Array:
         leaky = c.body.find("relax.nn.leakyrelu")
         assert leaky is not None
         return qm.lut_leaky_relu(float(leaky.attrs.alpha), *scales)
-    return qm.lut_hard_swish(*scales) if _is_hard_swish(c) else evaluate_table(c.body)
+    return qm.lut_hard_swish(*scales) if c.body.is_hard_swish else evaluate_table(c.body)
 
 
 def _requantized_bytes(c: Composite, scale: float, zero: int) -> Array:
@@ -159,21 +159,3 @@ def _requantized_bytes(c: Composite, scale: float, zero: int) -> Array:
         inner = qm.lut_clip(-128, 127)
     result = inner[qm.lut_uint8_to_int8().view(np.uint8)] if into else inner
     return np.asarray(qm.lut_int8_to_uint8()[result.view(np.uint8)] if out else result)
-
-
-def _is_hard_swish(c: Composite) -> bool:
-    """x * (clip(x + 3, 0, 6) * (1 / 6)), in this or another order, or divided by 6."""
-    ops = [op for op in c.body.ops if op != "relax.multiply"]
-    if ops not in (["relax.add", "relax.clip"], ["relax.add", "relax.clip", "relax.divide"]):
-        return False
-    clip, add = c.body.find("relax.clip"), c.body.find("relax.add")
-    assert clip is not None and add is not None
-    bounds = tuple(prim(a) for a in clip.args[1:3])
-    constants = [array(a).item() for _, v in c.body.bindings[:-1] for a in v.args[:2] if _single_float(a, v)]
-    sixth = any(abs(k - 1 / 6) < 1e-6 or k == 6.0 for k in constants)
-    return bounds == (0.0, 6.0) and 3.0 in constants and sixth and c.body.activation == (-inf, inf)
-
-
-def _single_float(argument: object, value: Call) -> bool:
-    outer = op_name(value) in ("relax.dequantize", "relax.quantize")
-    return isinstance(argument, GenericConst) and not outer

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
+import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, Tuple, TupleGetItem
 
@@ -144,6 +146,32 @@ class Body:
         if op_name(before) == "relax.clip":
             return tuple(prim(a) for a in before.args[1:3])  # type: ignore[return-value]
         return float("-inf"), float("inf")
+
+    @property
+    def is_hard_swish(self) -> bool:
+        """x * (clip(x + 3, 0, 6) * (1 / 6)), in this or another order, or divided by 6."""
+        ops = [op for op in self.ops if op != "relax.multiply"]
+        if ops not in (["relax.add", "relax.clip"], ["relax.add", "relax.clip", "relax.divide"]):
+            return False
+        clip = self.find("relax.clip")
+        assert clip is not None
+        bounds = tuple(prim(a) for a in clip.args[1:3])
+        constants = [
+            array(a).item() for _, v in self.bindings[:-1] for a in v.args[:2] if _single_float(a, v)
+        ]
+        sixth = any(abs(k - 1 / 6) < 1e-6 or k == 6.0 for k in constants)
+        return bounds == (0.0, 6.0) and 3.0 in constants and sixth and self.activation == (-inf, inf)
+
+
+def _single_float(argument: object, value: Call) -> bool:
+    outer = op_name(value) in ("relax.dequantize", "relax.quantize")
+    return isinstance(argument, GenericConst) and not outer
+
+
+def is_quantized(mod: tvm.IRModule) -> bool:
+    """Whether any of main computes in integers."""
+    blocks = mod["main"].body.blocks
+    return any(op_name(b.value) == "relax.quantize" for block in blocks for b in block.bindings)
 
 
 def prim(expr: Any) -> float:

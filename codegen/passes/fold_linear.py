@@ -9,8 +9,7 @@
     a channel shuffle, pushed through depthwise convolutions and activations into the weights that read it
 
 Needs: one binding per result, NHWC, constant weights. Sums are in float64, so the outputs agree to float32's
-last bits. Quantized networks are left alone: their
-arithmetic is exact as it is written.
+last bits. Quantized networks are left alone: their arithmetic is exact as it is written.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst
 from tvm.relax import op as R
 
-from edgert.codegen.passes.composite import array, leaves, op_name, shape_of
+from edgert.codegen.passes.composite import array, is_quantized, leaves, op_name, shape_of
 from edgert.codegen.passes.outline import with_bindings
 from edgert.codegen.program import Array
 
@@ -92,9 +91,7 @@ Value: TypeAlias = "Conv | Affine | Dense | Shuffle | Expr"
 
 def fold_linear(mod: tvm.IRModule) -> tvm.IRModule:
     """Relax -> Relax, fewer bindings; results keep their names."""
-    if any(op_name(b.value) == "relax.quantize" for block in mod["main"].body.blocks for b in block.bindings):
-        return mod
-    return _Folder(mod["main"]).run(mod)
+    return mod if is_quantized(mod) else _Folder(mod["main"]).run(mod)
 
 
 class _Folder:
@@ -304,15 +301,15 @@ def _affine(call: Call) -> Affine | None:
     per_channel = constant.size == 1 or (constant.shape and constant.shape[-1] == constant.size == channels)
     if not per_channel or shape_of(call) != shape or len(shape) not in (2, 4):
         return None
+    if name == "relax.divide" and not np.all(constant):
+        return None
     values = np.broadcast_to(constant.ravel(), (channels,))
     ones, zeros = np.ones(channels), np.zeros(channels)
     made = {
         "relax.add": (ones, values), "relax.subtract": (ones, -values), "relax.multiply": (values, zeros),
-        "relax.divide": (1 / values if np.all(values) else ones, zeros),
     }  # fmt: skip
-    if name == "relax.divide" and not np.all(values):
-        return None
-    return Affine(a, *made[name], call)
+    gain, shift = made[name] if name in made else (1 / values, zeros)
+    return Affine(a, gain, shift, call)
 
 
 # Rules: (a value, the one that only it reads) -> a value for both, or None

@@ -20,11 +20,10 @@ _SAMPLE = 1 << 16  # values of a tensor that one input adds to its histogram
 
 @dataclass(eq=False)
 class Statistics:
-    """histograms: over all calibration inputs. means: per channel (last axis). seen: how many inputs."""
+    """histograms: over all calibration inputs. means: per channel (last axis)."""
 
     histograms: dict[relax.Var, Histogram]
     means: dict[relax.Var, Array]
-    seen: int
 
 
 class Watched:
@@ -104,4 +103,4 @@ def calibrate(
             if h.high > h.low:
                 h.counts += np.histogram(flat, BINS, (h.low, h.high))[0]
         progress("histograms", number + 1, len(runs))
-    return Statistics(histograms, {v: s / len(runs) for v, s in sums.items()}, len(runs))
+    return Statistics(histograms, {v: s / len(runs) for v, s in sums.items()})

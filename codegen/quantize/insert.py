@@ -28,7 +28,10 @@ Quants = Mapping[relax.Var, tuple[float, int]]
 
 @dataclass(eq=False)
 class _Writer:
-    """stored: point -> its int8 variable. real: original variable -> its float variable."""
+    """stored: point -> its int8 variable. real: original variable -> its float variable.
+
+    values: the bindings; biases become int32 on the way.
+    """
 
     graph: Graph
     quants: Quants
@@ -41,11 +44,11 @@ class _Writer:
         self.stored: dict[relax.Var, relax.Var] = {}
         self.real: dict[relax.Var, relax.Var] = {}
         self.normalize = relax.BlockBuilder().normalize
-        graph = self.graph
-        params = [self._enter(param) for param in graph.main.params]
-        for var, value in graph.values.items():
-            self._binding(var, value)
-        result = self._leave(graph.main.body.body)
+        self.values = dict(self.graph.values)
+        params = [self._enter(param) for param in self.graph.main.params]
+        for var in self.graph.values:
+            self._binding(var, self.values[var])
+        result = self._leave(self.graph.main.body.body)
         block = relax.BindingBlock([relax.VarBinding(v, e) for v, e in self.bindings])
         function = relax.Function(params, typed(relax.SeqExpr([block], result), result.ty), result.ty)
         function = function.with_attr("quant", self._interface()).with_attr("global_symbol", "main")
@@ -126,9 +129,9 @@ class _Writer:
         )
         weights_var = self._emit(f"{var.name}/weights", weights)
         bias_reader = next(
-            (r for r in self.graph.readers[var] if op_name(self.graph.values[r]) == "relax.add"), None
+            (r for r in self.graph.readers[var] if op_name(self.values[r]) == "relax.add"), None
         )
-        self._note_bias(var, bias_reader, value, integers, scales, axis)
+        self._note_bias(bias_reader, value, integers, scales, axis)
         return Call(value.op, [self._read(value.args[0]), weights_var], value.attrs, value.ty_args)
 
     @staticmethod
@@ -136,10 +139,10 @@ class _Writer:
         return str(value.attrs.kernel_layout).index("O") if op_name(value) == "relax.nn.conv2d" else 1
 
     def _note_bias(
-        self, var: relax.Var, reader: relax.Var | None, value: Call, integers: Array, scales: Array, axis: int
+        self, reader: relax.Var | None, value: Call, integers: Array, scales: Array, axis: int
     ) -> None:
         """The reader's constant becomes int32 here, before the reader is written."""
-        reading = self.graph.values[reader] if reader is not None else None
+        reading = self.values[reader] if reader is not None else None
         if reading is None or reader is None or not isinstance(reading.args[1], GenericConst):
             return
         bias = array(reading.args[1]).astype(np.float64).reshape(-1)
@@ -153,9 +156,7 @@ class _Writer:
             relax.const(q, "int32"), relax.const(sums, "float32"), relax.const(0, "int32"), axis=0
         )
         bias_var = self._emit(f"{reader.name}/bias", real)
-        self.graph.values[reader] = Call(
-            reading.op, [reading.args[0], bias_var], reading.attrs, reading.ty_args
-        )
+        self.values[reader] = Call(reading.op, [reading.args[0], bias_var], reading.attrs, reading.ty_args)
         self.real[bias_var] = bias_var
 
     def _mean_error(self, value: Call, integers: Array, scales: Array, axis: int) -> Array:
@@ -179,8 +180,7 @@ class _Writer:
 
     def _leave(self, result: Expr) -> Expr:
         if isinstance(result, Tuple):
-            fields = [self._leave(f) for f in result.fields]
-            return Tuple(fields)
+            return Tuple([self._leave(f) for f in result.fields])
         if self.options.float_interface or result not in self.stored:
             read = self._read(result)
             return read if isinstance(read, relax.Var) else self._emit(str(result.name), read)

@@ -57,10 +57,8 @@ def quantize(
     runs = batches(mod, data)
     statistics = calibrate(mod, graph, runs, progress)
     quants = _quants(graph, statistics, options)
-    values = dict(graph.values)
     quantized, stored = insert(graph, quants, statistics.means, options)
-    whole = Graph(graph.main, values, graph.readers, graph.points, graph.group, graph.float_layers)
-    layers = noise(mod, whole, quants, quantized, stored, runs[:report_on]) if report_on else ()
+    layers = noise(mod, graph, quants, quantized, stored, runs[:report_on]) if report_on else ()
     return Quantized(quantized, layers)
 
 

@@ -35,6 +35,12 @@ def to_quant(low: float, high: float) -> tuple[float, int]:
     return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
+def to_int8(values: Array, scale: float, zero: int) -> Array:
+    """Real numbers as the integers that stand for them."""
+    integers: Array = np.clip(np.rint(values / np.float32(scale)) + zero, -128, 127).astype(np.int8)
+    return integers
+
+
 def choose(histogram: Histogram, options: Options) -> tuple[float, float]:
     """The range to quantize, by the method that the options name."""
     if options.ranges == "minmax" or not histogram.counts.any():

@@ -14,6 +14,7 @@ from edgert.codegen.passes.composite import op_name
 from edgert.codegen.program import Array
 from edgert.codegen.quantize.calibrate import Watched
 from edgert.codegen.quantize.points import WEIGHTED, Graph
+from edgert.codegen.quantize.ranges import to_int8
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def _as_integers(
     given = []
     for param, original, values in zip(params, originals, inputs, strict=True):
         if str(param.ty.dtype) == "int8":
-            scale, zero = quants[original]
-            values = np.clip(np.rint(values / np.float32(scale)) + zero, -128, 127).astype(np.int8)
+            values = to_int8(values, *quants[original])
         given.append(values)
     return given
 

@@ -313,26 +313,10 @@ def _table(c: _Composite) -> None:
     elif ops == ("relax.nn.leakyrelu",):
         slope = float(c.find("relax.nn.leakyrelu").attrs.alpha)
         c.out.emit("LEAKY_RELU", [x], c.result(), "LeakyReluOptions", Alpha=slope)
-    elif _is_hard_swish(c.body):
+    elif c.body.is_hard_swish:
         c.out.emit("HARD_SWISH", [x], c.result(), "HardSwishOptions")
     else:
         raise _unsupported(f"a function of {', '.join(ops)}", c.var, c.out.name)
-
-
-def _is_hard_swish(body: Body) -> bool:
-    """x * relu6(x + 3) / 6, as codegen/frontends/common.py writes it."""
-    if sorted(body.ops) != ["relax.add", "relax.clip", "relax.multiply", "relax.multiply"]:
-        return False
-    clip = body.find("relax.clip")
-    assert clip is not None
-    numbers = sorted(
-        float(array(a).reshape(-1)[0])
-        for _, v in body.bindings
-        if op_name(v) != "relax.dequantize" and op_name(v) != "relax.quantize"
-        for a in v.args
-        if isinstance(a, GenericConst)
-    )
-    return [prim(a) for a in clip.args[1:3]] == [0.0, 6.0] and np.allclose(numbers, [1 / 6, 3.0])
 
 
 def _transpose(c: _Composite) -> None:

@@ -111,7 +111,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _torchvision() -> Data:
     try:
-        from torchvision.datasets import CIFAR10  # type: ignore[import-not-found,unused-ignore]
+        from torchvision.datasets import CIFAR10
     except ImportError as error:
         raise ToolError("torchvision is missing", hint="pip install torchvision, or give a folder") from error
     home = cache.root() / "data"

@@ -101,7 +101,7 @@ def _epoch(
     for x, y in batches(data.train_images, data.train_labels, recipe.batch, generator):
         optimizer.zero_grad()
         value = loss(x, y) if loss else F.cross_entropy(net(x), y, label_smoothing=recipe.smoothing)
-        value.backward()  # type: ignore[no-untyped-call,unused-ignore]
+        value.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         schedule.step()

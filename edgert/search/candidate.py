@@ -14,14 +14,14 @@ from torch import nn
 
 from edgert import api
 from edgert.artifact import Artifact
-from edgert.cli.inputs import random_input
+from edgert.codegen.quantize.ranges import to_int8
 from edgert.errors import EdgertError
 from edgert.models.data import MEAN, STD, Array, Data, mixed
 from edgert.models.fbnet import FBNet
 from edgert.models.train import Recipe, accuracy, calibration, train
 from edgert.network import Network, load
 from edgert.search.space import Choice, Space
-from edgert.search.table import Place
+from edgert.search.table import Place, profiled
 from edgert.sqlite import Schema, transaction
 
 CALIBRATION_IMAGES = 200
@@ -66,8 +66,7 @@ def int8_accuracy(network: Network, images: Array, labels: Array) -> float:
     with api.connect(artifact) as session:
         for image, label in zip(images, labels, strict=True):
             real = (image.astype(np.float32) - MEAN) / STD
-            q = np.clip(np.rint(real / np.float32(scale)) + zero, -128, 127).astype(np.int8)
-            right += int(session.run(q[None])[0].argmax() == label)
+            right += int(session.run(to_int8(real, scale, zero)[None])[0].argmax() == label)
     return right / len(images)
 
 
@@ -94,7 +93,7 @@ def evaluated(
 def measured(artifact: Artifact, link: str = "") -> tuple[int | None, str]:
     """(cycles, how they were obtained) on the artifact's board."""
     with api.connect(artifact, link=link) as session:
-        profile = session.profile(*(random_input(port, 0) for port in artifact.report["inputs"]))
+        profile = profiled(session)
     return profile.cycles, profile.cycles_kind
 
 

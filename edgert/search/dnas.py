@@ -26,7 +26,7 @@ from edgert.models.data import Data, mixed, to_input
 from edgert.models.fbnet import module
 from edgert.models.train import batches, device
 from edgert.search.space import Choice, Space
-from edgert.search.table import CLASSIFIER, CostTable, Item, Place
+from edgert.search.table import CostTable, Item, Place, fixed_items, layer_items
 
 _PENALTY = 2.0  # rho of the augmented Lagrangian
 _JUDGED_BATCH = 500
@@ -78,58 +78,36 @@ class LayerCosts:
 
 def layer_costs(space: Space, table: CostTable, place: Place, clock_hz: float) -> LayerCosts:
     """The table as tensors. Every item of the space has to be in it."""
-    side, rows = space.side, []
-    fixed = []
-    for block in parse([space.stem]):
-        fixed.append(table.get(Item(block.text(), block.in_c, side), place))
-        side = block.side(side)
-    for layer in space.layers:
-        row = []
-        for name in space.candidates:
-            block = layer.block(name)
-            cost = None if block.empty else table.get(Item(block.text(), layer.in_c, side), place)
-            if block.empty:
-                row.append((0.0, 0.0, 0.0))
-            elif cost is None or cost.error is not None:
-                row.append((np.nan, np.nan, np.nan))
-            else:
-                row.append(
-                    (float(cost.cycles or 0), float(cost.arena_bytes or 0), float(cost.weights_bytes or 0))
-                )
-        rows.append(row)
-        side = -(-side // layer.stride)
-    in_c = space.layers[-1].out_c
-    for block in parse([space.head], in_c=in_c):
-        fixed.append(table.get(Item(block.text(), in_c, side), place))
-        in_c = block.out_c
-    fixed.append(table.get(Item(f"{CLASSIFIER} c{space.classes}", in_c, side), place))
-    values = torch.tensor(rows)
-    known = [c for c in fixed if c is not None]
+    values = torch.tensor([[_numbers(item, table, place) for item in row] for row in layer_items(space)])
+    fixed = [cost for item in fixed_items(space) if (cost := table.get(item, place)) is not None]
     return LayerCosts(
-        values[..., 0], values[..., 1], values[..., 2], float(sum(c.cycles or 0 for c in known)),
-        float(sum(c.flash_bytes or 0 for c in known)), clock_hz,
+        values[..., 0], values[..., 1], values[..., 2], float(sum(c.cycles or 0 for c in fixed)),
+        float(sum(c.flash_bytes or 0 for c in fixed)), clock_hz,
     )  # fmt: skip
 
 
-class MixedLayer(nn.Module):
-    """All candidates of one layer."""
-
-    def __init__(self, blocks: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.candidates = nn.ModuleList(blocks)
+def _numbers(item: Item | None, table: CostTable, place: Place) -> tuple[float, float, float]:
+    """(cycles, arena, weights); NaN for what cannot run, zeros for what is nothing at all."""
+    if item is None:
+        return 0.0, 0.0, 0.0
+    cost = table.get(item, place)
+    if cost is None or cost.error is not None:
+        return np.nan, np.nan, np.nan
+    return float(cost.cycles or 0), float(cost.arena_bytes or 0), float(cost.weights_bytes or 0)
 
 
 class SuperNet(nn.Module):
-    """The space's outline with a MixedLayer for each layer. theta: [layers, candidates]."""
+    """The space's outline with all candidates of each layer. theta: [layers, candidates]."""
 
     def __init__(self, space: Space, costs: LayerCosts) -> None:
         super().__init__()
         self.stem = nn.Sequential(*(module(b) for b in parse([space.stem])))
         self.layers = nn.ModuleList(
-            MixedLayer([module(layer.block(n)) for n in space.candidates]) for layer in space.layers
+            nn.ModuleList(module(layer.block(n)) for n in space.candidates) for layer in space.layers
         )
-        self.head = nn.Sequential(*(module(b) for b in parse([space.head], in_c=space.layers[-1].out_c)))
-        self.classifier = nn.Linear(parse([space.head], in_c=space.layers[-1].out_c)[-1].out_c, space.classes)
+        head = parse([space.head], in_c=space.layers[-1].out_c)
+        self.head = nn.Sequential(*(module(b) for b in head))
+        self.classifier = nn.Linear(head[-1].out_c, space.classes)
         start = torch.zeros(len(space.layers), len(space.candidates))
         self.theta = nn.Parameter(start.masked_fill(torch.isnan(costs.cycles), -1e4))
 
@@ -137,7 +115,7 @@ class SuperNet(nn.Module):
         """paths: for each layer, candidate -> its weight."""
         x = self.stem(x)
         for layer, gates in zip(self.layers, paths, strict=True):
-            parts = [weight * layer.candidates[i](x) for i, weight in gates.items()]
+            parts = [weight * layer[i](x) for i, weight in gates.items()]
             x = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
         scores: Tensor = self.classifier(self.head(x).mean((2, 3)))
         return scores
@@ -204,7 +182,7 @@ class Search:
                 for layer in range(theta.shape[0])
             ]
         chances = torch.softmax(theta.detach() / max(temperature, 1e-3) * 5, 1)
-        picked = torch.multinomial(chances, count, generator=None)
+        picked = torch.multinomial(chances, count)
         if count == 1:
             one = torch.ones(())
             return [{int(row[0]): one} for row in picked]
@@ -226,7 +204,7 @@ class Search:
             self.net.theta.grad = None
             scores = self.net(x, self._paths(temperature, 1 if self.settings.single_path else 0))
             loss = F.cross_entropy(scores, y)
-            loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
+            loss.backward()
             nn.utils.clip_grad_norm_(self.net.weights(), 5.0)
             optimizer.step()
             total, steps = total + float(loss.detach()), steps + 1
@@ -247,7 +225,7 @@ class Search:
             broken = torch.stack([n / m - 1 if m else torch.zeros(()) for n, m in needed])
             slack = torch.clamp(broken + multipliers / _PENALTY, min=0)
             loss = loss + _PENALTY / 2 * (slack**2).sum()
-            loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
+            loss.backward()
             optimizer.step()
             found.append(broken.detach())
         return torch.stack(found).mean(0)

@@ -15,6 +15,7 @@ import optuna
 
 from edgert.search.dnas import Limits
 from edgert.search.space import Choice, Space
+from edgert.search.space import front as space_front
 from edgert.search.table import CostTable, Place, predict
 
 _TRIES = 200  # choices that are rejected for each one that is judged, at most
@@ -87,8 +88,4 @@ def _judged(study: Any) -> list[Judged]:
 
 def front(found: list[Judged]) -> list[Judged]:
     """By cycles, each more accurate than all that are faster."""
-    best: list[Judged] = []
-    for one in sorted(found, key=lambda j: (j.cycles, -j.accuracy)):
-        if not best or one.accuracy > best[-1].accuracy:
-            best.append(one)
-    return best
+    return space_front(found, lambda j: j.cycles, lambda j: j.accuracy)

@@ -1,7 +1,7 @@
-"""A row of blocks as a quantized network with made-up weights: what it costs does not depend on their values.
+"""A row of blocks as a quantized network with made-up weights: what it costs hardly depends on their values.
 
-(It does in one way: `codegen/prune.py` and `codegen/bounds.py` leave out what trained weights prove to be
-idle. A trained network costs what its table says, or less.)
+In one way it does: `codegen/prune.py` and `codegen/bounds.py` leave out what the weights prove to be idle,
+which is not the same for trained ones.
 """
 
 from __future__ import annotations

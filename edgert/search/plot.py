@@ -10,6 +10,7 @@ from pathlib import Path
 from edgert.cache import write_aside
 from edgert.errors import ToolError
 from edgert.search.candidate import Result
+from edgert.search.space import front
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>{title}</title>
@@ -22,14 +23,13 @@ td:first-child,th:first-child{{text-align:left;font-family:monospace}} circle:ho
 _WIDTH, _HEIGHT, _MARGIN = 720, 400, 60
 
 
+def _known(results: Sequence[Result]) -> list[Result]:
+    return [r for r in results if r.error is None and r.cycles and r.int8_accuracy is not None]
+
+
 def pareto(results: Sequence[Result]) -> list[Result]:
     """Those that no other beats in both int8 accuracy and cycles, by cycles."""
-    best: list[Result] = []
-    known = [r for r in results if r.error is None and r.cycles and r.int8_accuracy is not None]
-    for one in sorted(known, key=lambda r: (r.cycles or 0, -(r.int8_accuracy or 0))):
-        if not best or (one.int8_accuracy or 0) > (best[-1].int8_accuracy or 0):
-            best.append(one)
-    return best
+    return front(_known(results), lambda r: r.cycles or 0, lambda r: r.int8_accuracy or 0.0)
 
 
 def write_png(results: Sequence[Result], path: Path, clock_hz: float, title: str) -> Path:
@@ -57,18 +57,17 @@ def write_png(results: Sequence[Result], path: Path, clock_hz: float, title: str
 
 
 def _points(results: Sequence[Result], clock_hz: float) -> list[tuple[float, float]]:
-    known = [r for r in results if r.error is None and r.cycles and r.int8_accuracy is not None]
-    return [(1e3 * (r.cycles or 0) / clock_hz, r.int8_accuracy or 0.0) for r in known]
+    return [(1e3 * (r.cycles or 0) / clock_hz, r.int8_accuracy or 0.0) for r in _known(results)]
 
 
 def write_html(results: Sequence[Result], path: Path, clock_hz: float, title: str) -> Path:
     """One file without anything from elsewhere."""
-    front = pareto(results)
+    best = pareto(results)
     kind = next((r.cycles_kind for r in results if r.cycles_kind), "")
     page = _PAGE.format(
         title=html.escape(title), subtitle=f"{len(results)} candidates, cycles {html.escape(str(kind))}",
-        svg=_svg(results, front, clock_hz), unit="ms",
-        rows="".join(_row(r, clock_hz) for r in front), data=_embedded(results),
+        svg=_svg(results, best, clock_hz), unit="ms",
+        rows="".join(_row(r, clock_hz) for r in best), data=_embedded(results),
     )  # fmt: skip
     return write_aside(path, page.encode())
 
@@ -86,7 +85,7 @@ def _row(r: Result, clock_hz: float) -> str:
     return "<tr>" + "".join(f"<td>{cell}" for cell in cells) + "</tr>"
 
 
-def _svg(results: Sequence[Result], front: Sequence[Result], clock_hz: float) -> str:
+def _svg(results: Sequence[Result], best: Sequence[Result], clock_hz: float) -> str:
     points = _points(results, clock_hz)
     if not points:
         return "<p>No candidate has a result.</p>"
@@ -100,16 +99,15 @@ def _svg(results: Sequence[Result], front: Sequence[Result], clock_hz: float) ->
             _HEIGHT - _MARGIN - (y - low_y) / (high_y - low_y) * (_HEIGHT - 2 * _MARGIN), 1
         )
 
-    known = [r for r in results if r.error is None and r.cycles and r.int8_accuracy is not None]
     dots = []
-    for result, (x, y) in zip(known, points, strict=True):
+    for result, (x, y) in zip(_known(results), points, strict=True):
         at = place(x, y)
         label = html.escape(f"{result.choice}: {100 * y:.2f} %, {x:.2f} ms")
-        colour = "#1668b0" if result in front else "#999"
+        colour = "#1668b0" if result in best else "#999"
         dots.append(
             f'<circle cx="{at[0]}" cy="{at[1]}" r="5" fill="{colour}"><title>{label}</title></circle>'
         )
-    line = " ".join(",".join(map(str, place(x, y))) for x, y in _points(front, clock_hz))
+    line = " ".join(",".join(map(str, place(x, y))) for x, y in _points(best, clock_hz))
     bottom, right = _HEIGHT - _MARGIN, _WIDTH - _MARGIN
     return "".join((
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}">',

@@ -68,9 +68,12 @@ class Ground:
     folder: Path
     say: Say
 
-    def allows(self, choice: Choice) -> bool:
+    def allows(self, choice: Choice, least: float = 0.0) -> bool:
+        """Within the limits; least: and at least that share of the cycles allowed."""
         predicted = predict(self.space, choice, self.table, self.place)
-        return predicted is not None and self.limits.allow(predicted)
+        if predicted is None or not self.limits.allow(predicted):
+            return False
+        return not self.limits.cycles or predicted.cycles >= least * self.limits.cycles
 
     @property
     def clock_hz(self) -> float:
@@ -78,15 +81,12 @@ class Ground:
 
 
 def random_choices(ground: Ground, count: int, seed: int, least: float = 0.0) -> list[Choice]:
-    """Within the limits; least: and at least that share of the cycles allowed."""
+    """That the ground allows, each once."""
     generator = np.random.default_rng(seed)
     found: dict[Choice, None] = {}
     for _ in range(_TRIES):
         choice = ground.space.random(generator)
-        predicted = predict(ground.space, choice, ground.table, ground.place)
-        if predicted is None or not ground.limits.allow(predicted):
-            continue
-        if ground.limits.cycles and predicted.cycles < least * ground.limits.cycles:
+        if not ground.allows(choice, least):
             continue
         found[choice] = None
         if len(found) == count:

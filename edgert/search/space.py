@@ -7,8 +7,9 @@ requantize.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ CANDIDATES: dict[str, tuple[str, int, int, int]] = {  # kind, kernel, expansion,
     "mp3_e3": ("maxpool", 3, 3, 1),
 }
 Choice = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,15 @@ SPACES = {
     "cifar": Space("cifar", 32, 10, "conv k3 c16", _layers(_CIFAR_WIDE), "conv k1 c160"),
     "cifar_small": Space("cifar_small", 32, 10, "conv k3 c16 s2", _layers(_CIFAR), "conv k1 c128"),
 }
+
+
+def front(found: Iterable[T], cycles: Callable[[T], float], accuracy: Callable[[T], float]) -> list[T]:
+    """By cycles, each more accurate than all that are faster."""
+    best: list[T] = []
+    for one in sorted(found, key=lambda f: (cycles(f), -accuracy(f))):
+        if not best or accuracy(one) > accuracy(best[-1]):
+            best.append(one)
+    return best
 
 
 def space(name: str) -> Space:

@@ -59,9 +59,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Cost:
-    """arena, flash and weights in bytes; flash of a firmware that holds nothing else,
-    fixed: how much of that every firmware has. error: why there is no
-    cost.
+    """arena, flash and weights in bytes; flash of a firmware that holds nothing else, fixed: how much of that
+    every firmware has. error: why there is no cost.
 
     cycles_kind: as in Profile. measured_on: the link of the board that it was measured on.
     """
@@ -90,6 +89,7 @@ class CostTable:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._known: dict[tuple[Item, Place], Cost] = {}  # a search asks thousands of times for the same rows
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -101,12 +101,17 @@ class CostTable:
         return transaction(self.path, _SCHEMA)
 
     def get(self, item: Item, place: Place) -> Cost | None:
+        if (item, place) in self._known:
+            return self._known[item, place]
         with self._transaction() as db:
             row = db.execute(
                 f"SELECT {_COLUMNS} FROM costs WHERE block=? AND in_c=? AND side=? AND activation=? "
                 "AND board=? AND optimize=? AND tools=?", _key(item, place),
             ).fetchone()  # fmt: skip
-        return Cost(*row) if row else None
+        if row is None:
+            return None
+        self._known[item, place] = Cost(*row)
+        return self._known[item, place]
 
     def put(self, item: Item, place: Place, cost: Cost) -> None:
         values = (
@@ -118,52 +123,56 @@ class CostTable:
                 "INSERT OR REPLACE INTO costs (block, in_c, side, activation, board, optimize, tools, "
                 f"{_COLUMNS}) VALUES ({','.join('?' * len(values))})", values,
             )  # fmt: skip
+        self._known[item, place] = cost
 
 
 def _key(item: Item, place: Place) -> tuple[Any, ...]:
-    return (
-        item.block,
-        item.in_c,
-        item.side,
-        item.activation,
-        place.board,
-        place.optimize,
-        cache.key("costs"),
-    )
+    geometry = (item.block, item.in_c, item.side, item.activation)
+    return (*geometry, place.board, place.optimize, cache.key("costs"))
 
 
 CLASSIFIER = "classifier"
 
 
-def items(space: Space) -> list[Item]:
-    """Everything that a network of the space can be made of, each once."""
-    found: dict[Item, None] = {}
-    side = space.side
-    for block in parse([space.stem]):
-        found[Item(block.text(), block.in_c, side)] = None
-        side = block.side(side)
-    for layer in space.layers:
-        for name in space.candidates:
-            block = layer.block(name)
-            if not block.empty:
-                found[Item(block.text(), layer.in_c, side)] = None
-        side = -(-side // layer.stride)
-    in_c = space.layers[-1].out_c
-    for block in parse([space.head], in_c=in_c):
-        found[Item(block.text(), in_c, side)] = None
-        in_c = block.out_c
-    found[Item(f"{CLASSIFIER} c{space.classes}", in_c, side)] = None
-    return list(found)
+def fixed_items(space: Space) -> list[Item]:
+    """What every network of the space has: stem, head, classifier."""
+    last = space.layers[-1]
+    stem, side = _row(parse([space.stem]), space.side)
+    head, side = _row(parse([space.head], in_c=last.out_c), -(-space.sides()[-1] // last.stride))
+    out_c = head[-1].parsed.out_c
+    return [*stem, *head, Item(f"{CLASSIFIER} c{space.classes}", out_c, side)]
 
 
-def parts(space: Space, choice: Sequence[str]) -> list[Item]:
-    """The items that one network is made of, in order."""
-    side, found = space.side, []
-    blocks = space.blocks(choice)
+def _row(blocks: Sequence[Block], side: int) -> tuple[list[Item], int]:
+    """Blocks one behind the other, without those that are nothing at all, and the side of the last map."""
+    found = []
     for block in blocks:
         if not block.empty:
             found.append(Item(block.text(), block.in_c, side))
         side = block.side(side)
+    return found, side
+
+
+def layer_items(space: Space) -> list[list[Item | None]]:
+    """For each layer, each candidate's item; None for one that is nothing at all."""
+    sides = space.sides()
+    rows = [[layer.block(name) for name in space.candidates] for layer in space.layers]
+    return [
+        [None if block.empty else Item(block.text(), block.in_c, side) for block in row]
+        for row, side in zip(rows, sides, strict=True)
+    ]
+
+
+def items(space: Space) -> list[Item]:
+    """Everything that a network of the space can be made of, each once."""
+    inner = [item for row in layer_items(space) for item in row if item is not None]
+    return list(dict.fromkeys([*fixed_items(space), *inner]))
+
+
+def parts(space: Space, choice: Sequence[str]) -> list[Item]:
+    """The items that one network is made of, in order."""
+    blocks = space.blocks(choice)
+    found, side = _row(blocks, space.side)
     return [*found, Item(f"{CLASSIFIER} c{space.classes}", blocks[-1].out_c, side)]
 
 
@@ -225,7 +234,7 @@ def _measure_batch(batch: Sequence[Item], place: Place, table: CostTable, pool: 
     for number, item in enumerate(batch):
         try:
             artifact, arenas[item] = _compiled(item, place, folder / str(number))
-            jobs.append((item, Job(artifact, _profiled)))
+            jobs.append((item, Job(artifact, profiled)))
         except EdgertError as error:
             table.put(item, place, _failed(error))
     outcomes = pool.run([[job] for _, job in jobs])
@@ -293,5 +302,6 @@ def planned(space: Space, choice: Sequence[str], place: Place, seed: int = 0) ->
     return Planned(artifact.arena_bytes, artifact.flash_bytes or 0)
 
 
-def _profiled(session: Session) -> Profile:
+def profiled(session: Session) -> Profile:
+    """One run on an input that is the same every time."""
     return session.profile(*(random_input(port, 0) for port in session.report["inputs"]))
