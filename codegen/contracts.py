@@ -51,6 +51,8 @@ _PER_CHANNEL = (
     ("shift", "int32", "[out_c]"),
 )
 
+_SIGNS = ("weights", "int8", "[out_c, kernel_h, kernel_w, in_c]; +1 or -1")
+
 CONTRACTS: dict[str, Contract] = {
     c.name: c
     for c in (
@@ -119,6 +121,31 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             "resize_bilinear_s8", "resize", 1,
             ("batch", "in_h", "in_w", "channels", "out_h", "out_w", "align_corners", "half_pixel_centers"),
+        ),
+        # dtype b1: +1 or -1. pad_value: what lies outside of the map, -1, 0 or +1
+        Contract(
+            "conv2d_b1", "binary", 1, (*_IMAGE, *_WINDOW, "pad_value"),
+            (_SIGNS, ("threshold", "int32", "[out_c]; y = dot >= threshold")),
+        ),
+        Contract(
+            "conv2d_b1_f32", "binary", 1, (*_IMAGE, *_WINDOW, "pad_value"),
+            (_SIGNS, ("scale", "float32", "[out_c]"), ("bias", "float32", "[out_c]")),
+        ),
+        Contract(
+            "conv2d_s8_b1", "binary", 1, (*_IMAGE, *_WINDOW, "x_zero"),
+            (("weights", "int8", "[out_c, kernel_h, kernel_w, in_c]"), ("threshold", "int32", "[out_c]")),
+        ),
+        Contract(
+            "max_pool2d_b1", "binary", 1, _POOL,
+            (("minimum", "bool", "[channels]; the minimum instead, where it is set"),),
+        ),
+        Contract(
+            "sign_s8_b1", "binary", 1, ("outer", "channels"),
+            (("threshold", "int32", "[channels]"), ("flip", "bool", "[channels]")),
+        ),
+        Contract(
+            "sign_f32_b1", "binary", 1, ("outer", "channels"),
+            (("gain", "float32", "[channels]"), ("shift", "float32", "[channels]")),
         ),
         # The data movers below copy elements of element_bytes (1, 2 or 4) and are exact for any dtype.
         Contract(

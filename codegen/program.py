@@ -1,7 +1,8 @@
 """Program: the one meeting point of what knows TVM (left of it) and what knows C and circuits (right).
 
 A Program is a list of Steps in execution order over named Tensors and Constants. It is plain data:
-frozen dataclasses and numpy arrays, no TVM object anywhere. Activations are NHWC, row-major.
+frozen dataclasses and numpy arrays, no TVM object anywhere. Activations are NHWC, row-major. Those of dtype "b1"
+have one bit an element, the channels of a pixel in whole 32-bit words (csrc/include/ert_bits.h).
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ DTYPE_BYTES = {
 
 Array = npt.NDArray[Any]
 Attr = int | float
+
+
+def bit_words(channels: int) -> int:
+    """32-bit words of a pixel of dtype "b1"."""
+    return -(-channels // 32)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
+        if self.dtype == "b1":
+            return prod(self.shape[:-1]) * 4 * bit_words(self.shape[-1])
         return prod(self.shape) * DTYPE_BYTES[self.dtype]
 
 

@@ -15,7 +15,16 @@ HEADER = "ert_firmware.h"
 FRAME_DATA_BYTES = 240  # with header and CRC still one run of COBS
 HOSTED_FRAME_DATA_BYTES = 16384
 _NAME_BYTES = 31
-_DTYPE_BYTES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "int32": 4, "float32": 4, "int64": 8}
+_DTYPE_BYTES = {
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+    "int16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "float32": 4,
+    "int64": 8,
+}
 
 
 def source_digest(folder: Path) -> str:

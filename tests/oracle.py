@@ -29,7 +29,7 @@ def run_program(program: Program, inputs: Sequence[Array]) -> list[Array]:
 def run_step(program: Program, step: Step, memory: dict[str, Array]) -> None:
     """Write the step's output into memory."""
     sources = [memory[n] if n in memory else program.constants[n] for n in step.inputs]
-    constants = {role: program.constants[n].astype(np.int64) for role, n in step.constants.items()}
+    constants = {role: _exact(program.constants[n]) for role, n in step.constants.items()}
     y = memory[step.outputs[0]]
     g = {name: value if name == "scale" else int(value) for name, value in step.attrs.items()}
     if step.op == "copy_rows":
@@ -37,6 +37,10 @@ def run_step(program: Program, step: Step, memory: dict[str, Array]) -> None:
         return
     result = _RULES[step.op](g, sources, constants)
     y[...] = np.asarray(result).reshape(y.shape).astype(y.dtype)
+
+
+def _exact(constant: Array) -> Array:
+    return constant if constant.dtype in (np.float32, bool) else constant.astype(np.int64)
 
 
 def _half_away(numerator: Array, shift: Array) -> Array:
@@ -265,9 +269,51 @@ def _conv2d_pool(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
     return pooled
 
 
+def _binary_dots(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    """x: truths; outside of the map pad_value."""
+    signs = np.where(_image(x[0], g, "in_c") > 0, 1, -1)
+    inside = _windows(np.ones_like(signs), g)
+    taps = np.where(inside > 0, _windows(signs, g), g["pad_value"])
+    weights = c["weights"].reshape(g["out_c"], g["kernel_h"], g["kernel_w"], g["in_c"])
+    return np.asarray(np.einsum("bijuvc,nuvc->bijn", taps, weights))
+
+
+def _binary_conv2d(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    return np.asarray(_binary_dots(g, x, c) >= c["threshold"])
+
+
+def _binary_conv2d_f32(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    return np.asarray(_binary_dots(g, x, c).astype(np.float32) * c["scale"] + c["bias"])
+
+
+def _first_binary_conv2d(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    taps = _windows(_image(x[0], g, "in_c") - g["x_zero"], g)
+    weights = c["weights"].reshape(g["out_c"], g["kernel_h"], g["kernel_w"], g["in_c"])
+    return np.asarray(np.einsum("bijuvc,nuvc->bijn", taps, weights) >= c["threshold"])
+
+
+def _binary_max_pool(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    raised = np.where(_image(x[0], g, "channels").astype(bool) ^ c["minimum"], 2, 1)  # outside: 0
+    return np.asarray((_windows(raised, g).max((3, 4)) == 2) ^ c["minimum"])
+
+
+def _sign_s8(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    return np.asarray((x[0].reshape(g["outer"], g["channels"]) >= c["threshold"]) ^ c["flip"])
+
+
+def _sign_f32(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    return np.asarray(x[0].reshape(g["outer"], g["channels"]) * c["gain"] + c["shift"] >= 0)
+
+
 _RULES: dict[str, Callable[[Mapping[str, Any], Sequence[Array], Roles], Array]] = {
     "conv2d_s8": _conv2d,
     "conv2d_pool_s8": _conv2d_pool,
+    "conv2d_b1": _binary_conv2d,
+    "conv2d_b1_f32": _binary_conv2d_f32,
+    "conv2d_s8_b1": _first_binary_conv2d,
+    "max_pool2d_b1": _binary_max_pool,
+    "sign_s8_b1": _sign_s8,
+    "sign_f32_b1": _sign_f32,
     "depthwise_conv2d_s8": _depthwise,
     "fully_connected_s8": _fully_connected,
     "add_s8": _add,

@@ -12,7 +12,7 @@ from edgert.codegen.program import Array
 C_TYPES = {
     "bool": "uint8_t", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
     "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t",
-    "float32": "float", "float64": "double",
+    "float32": "float", "float64": "double", "b1": "uint32_t",
 }  # fmt: skip
 _SUFFIX = {"uint16": "u", "uint32": "u", "uint64": "ull", "int64": "ll"}
 _WIDTH = 108

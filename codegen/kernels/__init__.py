@@ -7,13 +7,14 @@ variant v of contract c is
                  [uint8_t *scratch if scratch_bytes() > 0 for any step,] const ert_<c>_t *g)
 
 in csrc/kernels/<header>. Pointers to int8 tensors are int8_t *, of data movers uint8_t *, of float32
-float *. A variant is interchangeable with every other of its contract: same bytes out.
+float *, of bits uint32_t *. A variant is interchangeable with every other of its contract: same bytes out.
 """
 
 from __future__ import annotations
 
 from edgert.codegen.kernels import (
     add,
+    binary,
     conv2d,
     conv2d_pool,
     copy,
@@ -35,6 +36,7 @@ __all__ = ["VARIANTS", "Variant"]
 
 VARIANTS: tuple[Variant, ...] = (
     *add.VARIANTS,
+    *binary.VARIANTS,
     *conv2d.VARIANTS,
     *conv2d_pool.VARIANTS,
     *copy.VARIANTS,

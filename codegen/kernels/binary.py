@@ -1,0 +1,192 @@
+"""csrc/kernels/binary: bits of channels in words, and rows of weights for sums that are kept bit-sliced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edgert.codegen.kernels.overlap import image_positions, ints, lead, window_reads
+from edgert.codegen.kernels.variant import Constants, Variant, as_is
+from edgert.codegen.program import Array, Step, bit_words
+
+Words = npt.NDArray[np.uint32]
+Pack: TypeAlias = Callable[[Step, Constants], dict[str, Array]]
+LeadBytes: TypeAlias = Callable[[Step, int], int | None]
+_BLOCK = 16  # taps that csrc/kernels/binary/sliced.inc.h sums at once
+_LONGEST = 2**16 - 1  # a tap's number has 16 bits
+
+
+def pack_bits(values: Array) -> Words:
+    """[..., channels] of truths -> [..., words], as csrc/include/ert_bits.h says."""
+    padded = np.zeros((*values.shape[:-1], 32 * bit_words(values.shape[-1])), bool)
+    padded[..., : values.shape[-1]] = values
+    packed = np.packbits(padded, axis=-1, bitorder="little")
+    return np.ascontiguousarray(packed).view("<u4").astype(np.uint32)
+
+
+def _as_words(*roles: str) -> Pack:
+    """These constants as bits, the others as they are."""
+
+    def pack(step: Step, constants: Constants) -> dict[str, Array]:
+        return {role: pack_bits(value > 0) if role in roles else value for role, value in constants.items()}
+
+    return pack
+
+
+def window(step: Step) -> int:
+    """Taps of an output."""
+    kernel_h, kernel_w, in_c = ints(step, "kernel_h", "kernel_w", "in_c")
+    return kernel_h * kernel_w * in_c
+
+
+def _pixel_reads(step: Step) -> npt.NDArray[np.int64]:
+    """For each output pixel in order: the lowest input byte that its window touches."""
+    in_c = int(step.attrs["in_c"])
+    pixel_bytes = in_c if step.op == "conv2d_s8_b1" else 4 * bit_words(in_c)
+    return window_reads(step) // in_c * pixel_bytes
+
+
+def _out_pixel(step: Step) -> tuple[int, int]:
+    """Elements of an output pixel, bytes of one."""
+    out_c = int(step.attrs["out_c"])
+    return (out_c, 4) if step.op == "conv2d_b1_f32" else (bit_words(out_c), 4)
+
+
+def by_word_lead(step: Step, input_index: int) -> int:
+    """Each word of the output is written before the next one's window is read."""
+    count, nbytes = _out_pixel(step)
+    return lead(np.repeat(_pixel_reads(step), count), nbytes, read_bytes=1)
+
+
+def by_pixel_lead(step: Step, input_index: int) -> int:
+    """The list of a window's taps is made before any of its pixel is written."""
+    count, nbytes = _out_pixel(step)
+    return lead(_pixel_reads(step), count * nbytes, read_bytes=1)
+
+
+def slices(step: Step) -> int:
+    """Bits of a sum; as ert_sliced_bits."""
+    return max(6, (2 * window(step)).bit_length())
+
+
+def sliced_supports(step: Step, constants: Constants) -> bool:
+    return window(step) < _LONGEST
+
+
+def _lanes(values: Array, lanes: int) -> Array:
+    """[out_c, ...] -> [groups, lanes, ...], what is missing 0."""
+    missing = [(0, -values.shape[0] % lanes)] + [(0, 0)] * (values.ndim - 1)
+    return np.pad(values, missing).reshape(-1, lanes, *values.shape[1:])
+
+
+def sliced_rows(step: Step, weights: Array, lanes: int) -> Words:
+    """[groups, taps and a row of zeros, words]"""
+    taps = _lanes(weights.reshape(weights.shape[0], -1) > 0, lanes)
+    rows = np.pad(taps, ((0, 0), (0, 0), (0, 1))).transpose(0, 2, 1)
+    return pack_bits(rows)
+
+
+def sliced_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array]:
+    """Thresholds: for the sums of +1, of -1 and of both, bit by bit; no sum reaches that of a missing channel."""
+    n, bits = window(step), slices(step)
+    weights = constants["weights"]
+    ones = (weights.reshape(weights.shape[0], -1) > 0).sum(1)
+    t = np.clip(constants["threshold"].astype(np.int64), -n, n + 1)
+    equal = -((-t - n) // 2)  # dot >= t where so many bits are equal
+    top = 2**bits - 1
+    limits = np.stack([equal + ones, ones + n - equal + 1, t + n], axis=1)
+    limits = np.clip(limits, 0, top)
+    missing = -len(t) % lanes
+    limits = np.concatenate([limits, np.tile([[top, 0, top]], (missing, 1))]).reshape(-1, lanes, 3)
+    sliced = limits[..., None] >> np.arange(bits) & 1  # [groups, lanes, 3, bits]
+    return {
+        "weights": sliced_rows(step, weights, lanes),
+        "threshold": pack_bits(sliced.transpose(0, 2, 3, 1) > 0),
+    }
+
+
+def sliced_f32_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array]:
+    weights = constants["weights"]
+    ones = (weights.reshape(weights.shape[0], -1) > 0).sum(1)
+    return {
+        "weights": sliced_rows(step, weights, lanes),
+        "ones": ones.astype(np.int32),
+        "scale": constants["scale"],
+        "bias": constants["bias"],
+    }
+
+
+def sliced_scratch_bytes(step: Step) -> int:
+    """Half of the taps; where zeros lie outside of the map, all of them, in two lists."""
+    n = window(step)
+    longest = n + 2 * _BLOCK if step.attrs["pad_value"] == 0 and _padded(step) else n // 2 + _BLOCK
+    return 2 * longest
+
+
+def _padded(step: Step) -> bool:
+    in_h, in_w, out_h, out_w, pad_top, pad_left = ints(
+        step, "in_h", "in_w", "out_h", "out_w", "pad_top", "pad_left"
+    )
+    kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w = ints(
+        step, "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w"
+    )
+    bottom = (out_h - 1) * stride_h - pad_top + (kernel_h - 1) * dilation_h
+    right = (out_w - 1) * stride_w - pad_left + (kernel_w - 1) * dilation_w
+    return pad_top > 0 or pad_left > 0 or bottom >= in_h or right >= in_w
+
+
+def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
+    shared = Variant(
+        "conv2d_b1",
+        f"sliced{lanes}",
+        f"kernels/binary/conv2d_b1__sliced{lanes}.h",
+        requires=requires,
+        supports=sliced_supports,
+        pack=partial(sliced_pack, lanes=lanes),
+        scratch_bytes=sliced_scratch_bytes,
+        lead_bytes=by_pixel_lead,
+        uses_scratch=True,
+    )
+    return shared, replace(shared, contract="conv2d_b1_f32", pack=partial(sliced_f32_pack, lanes=lanes))
+
+
+def pool_lead_bytes(step: Step, input_index: int) -> int:
+    batch, in_h, in_w, channels, out_h, out_w = ints(
+        step, "batch", "in_h", "in_w", "channels", "out_h", "out_w"
+    )
+    stride_h, stride_w, pad_top, pad_left = ints(step, "stride_h", "stride_w", "pad_top", "pad_left")
+    rows = np.maximum(np.arange(out_h) * stride_h - pad_top, 0)
+    columns = np.maximum(np.arange(out_w) * stride_w - pad_left, 0)
+    return lead(image_positions(batch, in_h, in_w, bit_words(channels), rows, columns), 4)
+
+
+def sign_lead_bytes(step: Step, input_index: int) -> int:
+    """A word is written when its channels were read: it is never larger than they are, but for a last few."""
+    outer, channels = ints(step, "outer", "channels")
+    each = 4 if step.op == "sign_f32_b1" else 1
+    starts = np.arange(0, channels, 32)
+    reads = (np.arange(outer)[:, None] * channels + starts).ravel() * each
+    return lead(reads, 4, read_bytes=1)
+
+
+def _ref(contract: str, lead_bytes: LeadBytes, pack: Pack = as_is) -> Variant:
+    header = f"kernels/binary/{contract}.h"
+    return Variant(contract, "ref", header, pack=pack, lead_bytes=lead_bytes)
+
+
+VARIANTS = (
+    *_sliced(256, frozenset({"simd256"})),
+    *_sliced(128, frozenset({"simd128"})),
+    *_sliced(32, frozenset()),
+    _ref("conv2d_b1", by_word_lead, _as_words("weights")),
+    _ref("conv2d_b1_f32", by_word_lead, _as_words("weights")),
+    _ref("conv2d_s8_b1", by_word_lead),
+    _ref("max_pool2d_b1", pool_lead_bytes, _as_words("minimum")),
+    _ref("sign_s8_b1", sign_lead_bytes, _as_words("flip")),
+    _ref("sign_f32_b1", sign_lead_bytes),
+)

@@ -1,0 +1,171 @@
+/* conv2d_b1 and conv2d_b1_f32 with an output channel in each bit lane of a register. A template: included once for each
+ * width, with ERT_SLICED_WORDS, the words of a register, and ERT_SLICED(name), which adds the width to a name.
+ *
+ * With S the sum of a channel's weights, as 0 and 1, over the taps that are +1, and C over all of its n taps,
+ *     the number of equal bits = 2*S + (taps that are -1) - C,        dot = 2 * equal - n.
+ * So the taps that are -1 cost nothing; where those that are +1 are more, the others are summed instead:
+ *     the number of equal bits = C + n - (2*S' + (taps that are +1)).
+ * Where zeros outside of the map count for nothing, both are summed, as C has no single value:
+ *     2 * equal = 2*S + 2 * (taps that are -1) - 2*S'.
+ * Sums are bit-sliced: bit k of all lanes in one register. Sixteen rows of weights at a time go through fifteen full
+ * adders and leave one carry (Harley and Seal; H. Warren: Hacker's Delight, 2nd edition, 5-1). The comparison with
+ * the thresholds is bit-sliced too, and gives the output as it is stored.
+ * Weights   rows of a register, [out_c / lanes][n + 1]; lanes without a channel and the last row are 0
+ * Scratch   the list of taps, which ends with up to 15 that name the last row, and the sums */
+
+#if ERT_SLICED_WORDS == 1
+typedef uint32_t ERT_SLICED(ert_lanes);
+#else
+typedef uint32_t ERT_SLICED(ert_lanes) __attribute__((vector_size(4 * ERT_SLICED_WORDS), aligned(4)));
+#endif
+#define LANES ERT_SLICED(ert_lanes)
+
+ERT_INLINE void ERT_SLICED(ert_lanes_fill)(LANES *lanes, uint32_t bit)
+{
+    uint32_t words[ERT_SLICED_WORDS];
+    for (int32_t k = 0; k < ERT_SLICED_WORDS; k++) {
+        words[k] = 0u - bit;
+    }
+    __builtin_memcpy(lanes, words, sizeof words);
+}
+
+/* sum + a + b becomes 2 * carry + sum */
+ERT_INLINE void ERT_SLICED(ert_lanes_add)(LANES *carry, LANES *sum, const LANES *a, const LANES *b)
+{
+    const LANES differ = *sum ^ *a, second = *b;
+    *carry = (differ & second) | (~differ & *a);
+    *sum = differ ^ second;
+}
+
+/* `count` rows, a multiple of 16, onto the sums, which start with bit 1. */
+static __attribute__((noinline)) void ERT_SLICED(ert_sliced_rows)(
+    LANES *sums, int32_t bits, const LANES *weights, const uint16_t *taps, int32_t count)
+{
+    LANES ones = sums[1], twos = sums[2], fours = sums[3], eights = sums[4];
+    for (const uint16_t *end = taps + count; taps != end; taps += 16) {
+        LANES two[2], four[2], eight[2], carry;
+        for (int32_t k = 0; k < 16; k += 2) {
+            ERT_SLICED(ert_lanes_add)(&two[k / 2 % 2], &ones, &weights[taps[k]], &weights[taps[k + 1]]);
+            if (k % 4 == 2) {
+                ERT_SLICED(ert_lanes_add)(&four[k / 4 % 2], &twos, &two[0], &two[1]);
+            }
+            if (k % 8 == 6) {
+                ERT_SLICED(ert_lanes_add)(&eight[k / 8 % 2], &fours, &four[0], &four[1]);
+            }
+        }
+        ERT_SLICED(ert_lanes_add)(&carry, &eights, &eight[0], &eight[1]);
+        for (int32_t k = 5; k < bits; k++) {
+            const LANES sum = sums[k];
+            sums[k] = sum ^ carry;
+            carry &= sum;
+#if ERT_SLICED_WORDS == 1
+            if (carry == 0) {
+                break;
+            }
+#endif
+        }
+    }
+    sums[1] = ones;
+    sums[2] = twos;
+    sums[3] = fours;
+    sums[4] = eights;
+}
+
+/* The lanes in which the sum is less than the threshold. */
+ERT_INLINE void ERT_SLICED(ert_sliced_less)(LANES *less, const LANES *sums, const LANES *threshold, int32_t bits)
+{
+    ERT_SLICED(ert_lanes_fill)(less, 0);
+    for (int32_t k = 0; k < bits; k++) {
+        const LANES differ = sums[k] ^ threshold[k];
+        *less = (differ & threshold[k]) | (~differ & *less);
+    }
+}
+
+/* The window's bit-sliced sum against the weights of the channels in the lanes. */
+ERT_INLINE void ERT_SLICED(ert_sliced_sum)(LANES *sums, int32_t bits, const LANES *weights, const ert_taps_t *t)
+{
+    for (int32_t k = 0; k < bits; k++) {
+        ERT_SLICED(ert_lanes_fill)(&sums[k], t->start >> k & 1u);
+    }
+    ERT_SLICED(ert_sliced_rows)(sums, bits, weights, t->taps, t->count);
+    if (t->kind == ERT_TAPS_BOTH) {
+        LANES minus[ERT_SLICED_BITS], borrow;
+        ERT_SLICED(ert_lanes_fill)(&borrow, 0);
+        for (int32_t k = 0; k < bits; k++) {
+            minus[k] = borrow;
+        }
+        ERT_SLICED(ert_sliced_rows)(minus, bits, weights, t->minus, t->count_minus);
+        for (int32_t k = 0; k < bits; k++) {
+            const LANES differ = sums[k] ^ minus[k], other = borrow;
+            borrow = (differ & minus[k]) | (~differ & borrow);
+            sums[k] = differ ^ other;
+        }
+    }
+}
+
+ERT_INLINE void ERT_SLICED(ert_conv2d_b1__sliced)(
+    const uint32_t *x, uint32_t *y, const uint32_t *weights, const uint32_t *threshold, uint8_t *scratch,
+    const ert_conv2d_b1_t *g)
+{
+    const int32_t rows = g->kernel_h * g->kernel_w * g->in_c + 1, bits = ert_sliced_bits(g);
+    const int32_t words = ert_bit_words(g->out_c), groups = (words + ERT_SLICED_WORDS - 1) / ERT_SLICED_WORDS;
+    for (int32_t b = 0; b < g->batch; b++, x += g->in_h * g->in_w * ert_bit_words(g->in_c)) {
+        for (int32_t i = 0; i < g->out_h; i++) {
+            for (int32_t j = 0; j < g->out_w; j++, y += words) {
+                const ert_taps_t t = ert_taps(
+                    (uint16_t *)(void *)scratch, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, g);
+                const LANES *w = (const LANES *)(const void *)weights;
+                const LANES *limit = (const LANES *)(const void *)threshold + (int32_t)t.kind * bits;
+                for (int32_t n = 0; n < groups; n++, w += rows, limit += 3 * bits) {
+                    LANES sums[ERT_SLICED_BITS], result, other;
+                    ERT_SLICED(ert_sliced_sum)(sums, bits, w, &t);
+                    ERT_SLICED(ert_sliced_less)(&result, sums, limit, bits);
+                    ERT_SLICED(ert_lanes_fill)(&other, t.kind != ERT_TAPS_MINUS_ONES);
+                    result ^= other;
+                    const int32_t left = words - n * ERT_SLICED_WORDS;
+                    __builtin_memcpy(y + n * ERT_SLICED_WORDS, &result, left < ERT_SLICED_WORDS ? 4 * (size_t)left : sizeof result);
+                }
+            }
+        }
+    }
+}
+
+/* Channel `lane`'s sum. */
+ERT_INLINE int32_t ERT_SLICED(ert_sliced_lane)(const LANES *sums, int32_t bits, int32_t lane)
+{
+    uint32_t sum = 0;
+    for (int32_t k = 0; k < bits; k++) {
+        uint32_t words[ERT_SLICED_WORDS];
+        __builtin_memcpy(words, &sums[k], sizeof words);
+        sum |= (words[lane / 32] >> (lane % 32) & 1u) << k;
+    }
+    return (int32_t)sum;
+}
+
+ERT_INLINE void ERT_SLICED(ert_conv2d_b1_f32__sliced)(
+    const uint32_t *x, float *y, const uint32_t *weights, const int32_t *ones, const float *scale, const float *bias,
+    uint8_t *scratch, const ert_conv2d_b1_f32_t *geometry)
+{
+    const ert_conv2d_b1_t one = ert_conv2d_b1_f32_geometry(geometry), *const g = &one;
+    const int32_t rows = g->kernel_h * g->kernel_w * g->in_c + 1, bits = ert_sliced_bits(g);
+    for (int32_t b = 0; b < g->batch; b++, x += g->in_h * g->in_w * ert_bit_words(g->in_c)) {
+        for (int32_t i = 0; i < g->out_h; i++) {
+            for (int32_t j = 0; j < g->out_w; j++, y += g->out_c) {
+                const ert_taps_t t = ert_taps(
+                    (uint16_t *)(void *)scratch, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, g);
+                const LANES *w = (const LANES *)(const void *)weights;
+                for (int32_t n = 0; n < g->out_c; n += 32 * ERT_SLICED_WORDS, w += rows) {
+                    LANES sums[ERT_SLICED_BITS];
+                    ERT_SLICED(ert_sliced_sum)(sums, bits, w, &t);
+                    for (int32_t k = 0; k < 32 * ERT_SLICED_WORDS && n + k < g->out_c; k++) {
+                        const int32_t sum = ERT_SLICED(ert_sliced_lane)(sums, bits, k);
+                        const int32_t dot = ert_taps_dot(&t, sum, ones[n + k], rows - 1);
+                        y[n + k] = (float)dot * scale[n + k] + bias[n + k];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#undef LANES
