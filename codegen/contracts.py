@@ -144,7 +144,7 @@ CONTRACTS: dict[str, Contract] = {
             (("threshold", "int32", "[channels]"), ("flip", "bool", "[channels]")),
         ),
         Contract(
-            "sign_f32_b1", "binary", 1, ("outer", "channels"),
+            "sign_f32_b1", "binary", 1, ("outer", "channels", "strict"),
             (("gain", "float32", "[channels]"), ("shift", "float32", "[channels]")),
         ),
         # The data movers below copy elements of element_bytes (1, 2 or 4) and are exact for any dtype.

@@ -15,6 +15,7 @@ from tvm import relax
 
 from edgert.codegen.frontends import load
 from edgert.codegen.lower import lower
+from edgert.codegen.passes.binarize import binarize
 from edgert.codegen.passes.fold_linear import fold_linear
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
 from edgert.codegen.passes.fuse_tir import fuse_tir
@@ -42,6 +43,9 @@ PHASES: tuple[Phase, ...] = (
         ("fold-weights", fold_weights),
         ("fold-linear", fold_linear),
         ("commute-movement", commute_movement),
+    )),
+    Phase("binarize", "signs that only binary layers read are bits", (
+        ("binarize", binarize),
     )),
     Phase("fuse", "a composite function for everything that a kernel does", (
         ("fuse-qdq", fuse_qdq),

@@ -1,8 +1,8 @@
 """Program: the one meeting point of what knows TVM (left of it) and what knows C and circuits (right).
 
 A Program is a list of Steps in execution order over named Tensors and Constants. It is plain data:
-frozen dataclasses and numpy arrays, no TVM object anywhere. Activations are NHWC, row-major. Those of dtype "b1"
-have one bit an element, the channels of a pixel in whole 32-bit words (csrc/include/ert_bits.h).
+frozen dataclasses and numpy arrays, no TVM object anywhere. Activations are NHWC, row-major. Dtype "b1" has
+one bit an element, the channels of a pixel in whole 32-bit words (csrc/include/ert_bits.h).
 """
 
 from __future__ import annotations

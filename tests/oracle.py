@@ -302,7 +302,8 @@ def _sign_s8(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
 
 
 def _sign_f32(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
-    return np.asarray(x[0].reshape(g["outer"], g["channels"]) * c["gain"] + c["shift"] >= 0)
+    v = x[0].reshape(g["outer"], g["channels"]) * c["gain"] + c["shift"]
+    return np.asarray(v > 0 if g["strict"] else v >= 0)
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any], Sequence[Array], Roles], Array]] = {

@@ -25,12 +25,16 @@ def load(data: bytes, name: str, *, channels_last: bool = False) -> tvm.IRModule
     Raises: ModelError if it is no model, UnsupportedOperatorError if it has an operator that we cannot do.
     """
     if not data:
-        raise ModelError("the file is empty", where=name, rule="a model is a TFLite, ONNX or .pt2 file")
+        raise ModelError("the file is empty", where=name, rule="a model is a TFLite, ONNX, .pt2 or .npz file")
     if data[4:8] == _TFLITE_IDENTIFIER:
         from edgert.codegen.frontends.tflite import from_tflite
 
         return from_tflite(data, name)
     if data[:4] == _ZIP:
+        from edgert.codegen.frontends import binary_npz
+
+        if binary_npz.is_npz(data):
+            return binary_npz.from_npz(data, name)
         return _from_pt2(data, name, channels_last)
     try:
         from edgert.codegen.frontends.onnx import from_onnx

@@ -247,6 +247,14 @@ def unary(function: Callable[[Expr], Expr]) -> Handler:
     return handler
 
 
+def where(c: Importer, node: Any, inputs: Inputs) -> list[Value]:
+    condition, a, b = inputs
+    assert condition is not None and a is not None and b is not None
+    shape = tuple(np.broadcast_shapes(condition.shape, a.shape, b.shape))
+    parts = [c.real(_raised(x, len(shape)) if x.shape else x) for x in (a, b)]
+    return [Value(shape, R.where(c.expression(condition), *parts))]
+
+
 def clip(c: Importer, node: Any, inputs: Inputs) -> list[Value]:
     x = first(inputs)
     bounds = []

@@ -25,6 +25,7 @@ from edgert.codegen.frontends.onnx_compute import (
     reduce_mean,
     softmax,
     unary,
+    where,
 )
 from edgert.codegen.frontends.onnx_movers import (
     concat,
@@ -67,6 +68,12 @@ HANDLERS: dict[str, Handler] = {
     "Erf": unary(R.erf),
     "Floor": unary(R.floor),
     "Ceil": unary(R.ceil),
+    "Sign": unary(R.sign),
+    "Greater": binary(R.greater),
+    "GreaterOrEqual": binary(R.greater_equal),
+    "Less": binary(R.less),
+    "LessOrEqual": binary(R.less_equal),
+    "Where": where,
     "Clip": clip,
     "LeakyRelu": leaky_relu,
     "HardSigmoid": hard_sigmoid,

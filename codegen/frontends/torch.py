@@ -356,6 +356,10 @@ def _prelu(t: _Translator, a: Arguments) -> str:
     return t.emit("PRelu", t.value(a["self"]), t.value(a["weight"]))
 
 
+def _where(t: _Translator, a: Arguments) -> str:
+    return t.emit("Where", t.value(a["condition"]), t.value(a["self"]), t.value(a["other"]))
+
+
 # NotImplementedError in a handler becomes UnsupportedOperatorError with the node's place in the network.
 HANDLERS: dict[str, Handler] = {
     "conv2d": _conv, "convolution": _conv, "linear": _linear, "addmm": _addmm, "matmul": _binary("MatMul"),
@@ -372,6 +376,8 @@ HANDLERS: dict[str, Handler] = {
     "hardsigmoid_": _unary("HardSigmoid", alpha=1 / 6, beta=0.5),
     "sigmoid": _unary("Sigmoid"), "tanh": _unary("Tanh"), "exp": _unary("Exp"), "log": _unary("Log"),
     "sqrt": _unary("Sqrt"), "abs": _unary("Abs"), "neg": _unary("Neg"), "erf": _unary("Erf"),
+    "sign": _unary("Sign"), "ge": _binary("GreaterOrEqual"), "gt": _binary("Greater"),
+    "le": _binary("LessOrEqual"), "lt": _binary("Less"), "where": _where,
     "leaky_relu": _leaky_relu, "leaky_relu_": _leaky_relu, "prelu": _prelu, "_prelu_kernel": _prelu,
     "max_pool2d": _pool("MaxPool"), "avg_pool2d": _pool("AveragePool"),
     "adaptive_avg_pool2d": _adaptive_average, "_adaptive_avg_pool2d": _adaptive_average, "mean": _mean,

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from edgert.codegen.kernels import channel, paired
 from edgert.codegen.kernels.overlap import image_positions, ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant, as_is
 from edgert.codegen.program import Array, Step, bit_words
@@ -92,7 +93,7 @@ def sliced_rows(step: Step, weights: Array, lanes: int) -> Words:
 
 
 def sliced_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array]:
-    """Thresholds: for the sums of +1, of -1 and of both, bit by bit; no sum reaches that of a missing channel."""
+    """Thresholds for the sums of +1, of -1 and of both, bit by bit; no sum reaches a missing channel's."""
     n, bits = window(step), slices(step)
     weights = constants["weights"]
     ones = (weights.reshape(weights.shape[0], -1) > 0).sum(1)
@@ -155,6 +156,57 @@ def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
     return shared, replace(shared, contract="conv2d_b1_f32", pack=partial(sliced_f32_pack, lanes=lanes))
 
 
+def _as_bias(step: Step, constants: Constants) -> tuple[Constants, channel.Int]:
+    """The threshold as a bias that is taken off, as far as a sum can reach; and the weights by channel."""
+    weights = channel.by_channel(constants)
+    reach = np.abs(weights).sum(1) * (128 + abs(int(step.attrs["x_zero"]))) + 1
+    bias = -np.clip(constants["threshold"].astype(np.int64), -reach, reach)
+    return {"weights": constants["weights"], "bias": bias}, weights
+
+
+def first_dsp_supports(step: Step, constants: Constants) -> bool:
+    return paired.separable(step, *_as_bias(step, constants))
+
+
+def first_dsp_pack(step: Step, constants: Constants, pixels: int) -> dict[str, Array]:
+    biased, weights = _as_bias(step, constants)
+    lines, pairs = weights.reshape(weights.shape[0], int(step.attrs["kernel_h"]), -1), 4 // pixels
+    starts = channel.folded_bias(step, biased, weights).astype(np.int32)
+    return {
+        "weights": paired.block(paired.words(lines), pairs),
+        "starts": np.pad(starts, (0, -len(starts) % (2 * pairs))),
+    }
+
+
+def first_dsp_scratch_bytes(step: Step, pixels: int) -> int:
+    kernel_h, kernel_w, in_c = ints(step, "kernel_h", "kernel_w", "in_c")
+    line = kernel_w * in_c
+    return 4 * pixels * kernel_h * (-(-line // 2)) + line
+
+
+def first_dsp_lead_bytes(step: Step, input_index: int, pixels: int) -> int:
+    """The windows of a block of pixels are read before any of it is written."""
+    count, nbytes = _out_pixel(step)
+    reads = _pixel_reads(step)
+    padded = np.pad(reads, (0, -reads.size % pixels), mode="edge").reshape(-1, pixels)
+    return lead(padded.min(1), pixels * count * nbytes, read_bytes=1)
+
+
+def _first_dsp(pixels: int) -> Variant:
+    return Variant(
+        "conv2d_s8_b1",
+        "dsp",
+        "kernels/binary/conv2d_s8_b1__dsp.h",
+        requires=frozenset({"arm-dsp"}),
+        supports=first_dsp_supports,
+        pack=partial(first_dsp_pack, pixels=pixels),
+        scratch_bytes=partial(first_dsp_scratch_bytes, pixels=pixels),
+        lead_bytes=partial(first_dsp_lead_bytes, pixels=pixels),
+        uses_scratch=True,
+        arguments=(("pixels", pixels),),
+    )
+
+
 def pool_lead_bytes(step: Step, input_index: int) -> int:
     batch, in_h, in_w, channels, out_h, out_w = ints(
         step, "batch", "in_h", "in_w", "channels", "out_h", "out_w"
@@ -183,6 +235,8 @@ VARIANTS = (
     *_sliced(256, frozenset({"simd256"})),
     *_sliced(128, frozenset({"simd128"})),
     *_sliced(32, frozenset()),
+    _first_dsp(4),
+    _first_dsp(2),
     _ref("conv2d_b1", by_word_lead, _as_words("weights")),
     _ref("conv2d_b1_f32", by_word_lead, _as_words("weights")),
     _ref("conv2d_s8_b1", by_word_lead),

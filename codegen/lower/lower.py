@@ -8,7 +8,7 @@ import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, Tuple, TupleGetItem
 
-from edgert.codegen.lower import movers, quantized, weighted
+from edgert.codegen.lower import binary, movers, quantized, weighted
 from edgert.codegen.lower.builder import ProgramBuilder
 from edgert.codegen.lower.context import Composite
 from edgert.codegen.passes.composite import Body, array, dtype_of, op_name
@@ -28,6 +28,10 @@ RULES: dict[str, Callable[[Composite], None]] = {
     "edgert.prelu": quantized.prelu,
     "edgert.resize_bilinear": quantized.resize_bilinear,
     "edgert.table": quantized.table,
+    "edgert.binary_conv2d": binary.conv2d,
+    "edgert.binary_max_pool2d": binary.max_pool2d,
+    "edgert.binary_sign": binary.sign,
+    "edgert.sign_conv2d": binary.first_conv2d,
     "edgert.quantize": movers.quantize,
     "edgert.dequantize": movers.dequantize,
     "edgert.concat": movers.concat,

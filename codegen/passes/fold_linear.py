@@ -134,9 +134,7 @@ class _Folder:
             weights = array(value.args[1]).astype(np.float64)
             if weights.ndim == 2 and len(shape_of(value)) == 2:
                 return Dense(value.args[0], weights, np.zeros(weights.shape[1]))
-        if name in ("relax.add", "relax.subtract", "relax.multiply", "relax.divide"):
-            return _first(_affine(value), value)
-        return value
+        return _first(affine(value), value)
 
     # Additions
 
@@ -289,9 +287,12 @@ def _conv(call: Call) -> Conv:
     return Conv(call.args[0], weights, bias, strides, padding, dilation, int(attrs.groups))
 
 
-def _affine(call: Call) -> Affine | None:
-    """One number, or one for each element of the last axis."""
-    name, (a, b) = op_name(call), call.args
+def affine(call: Expr) -> Affine | None:
+    """A sum, product or quotient with one number, or with one for each element of the last axis."""
+    name = op_name(call)
+    if name not in ("relax.add", "relax.subtract", "relax.multiply", "relax.divide"):
+        return None
+    a, b = call.args
     if isinstance(a, GenericConst) and name in ("relax.add", "relax.multiply"):
         a, b = b, a
     if not isinstance(b, GenericConst) or isinstance(a, GenericConst) or b.ty.dtype != "float32":

@@ -56,10 +56,9 @@ class QemuSession(MailboxSession):
         elf = self._link.elf
         try:
             board = qemu_count.with_plugin(self._board, self.report, elf, out)
-            link = _link(self.report, board, elf)
-            with MailboxSession(self.report, link, board) as counting:
-                counting.run_bytes(inputs, timeout_s)
-                return qemu_count.counted(profile, qemu_count.read_counts(out, len(self.report["layers"])))
+            counting = MailboxSession(self.report, _link(self.report, board, elf), board)
+            counts = qemu_count.count(counting, inputs, timeout_s, out)
+            return qemu_count.without_cycles(qemu_count.with_counts(profile, counts))
         finally:
             out.unlink()
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgert.board import Board, filled_in
-from edgert.drivers.elf import load_firmware
+from edgert.drivers import qemu_count
+from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.frames import FrameLink
 from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile, Session
@@ -34,23 +35,46 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board, address:
             hint="give it with --link linux:ADDRESS",
         )  # fmt: skip
 
-    def connect() -> Stream:
-        return start_process(filled_in(linux.run, **names))
-
     for command in linux.copy:
         _copy(filled_in(command, **names), board)
-    link = FrameLink(connect, elf, report, board, restarts=True, data_bytes=HOSTED_FRAME_DATA_BYTES)
-    return LinuxSession(report, link, board)
+    return LinuxSession(report, board, elf, names)
+
+
+def _link(report: Mapping[str, Any], board: Board, elf: Elf, names: Mapping[str, str]) -> FrameLink:
+    assert board.linux is not None
+    command = filled_in(board.linux.run, **names)
+
+    def connect() -> Stream:
+        return start_process(command)
+
+    return FrameLink(connect, elf, report, board, restarts=True, data_bytes=HOSTED_FRAME_DATA_BYTES)
 
 
 class LinuxSession(MailboxSession):
-    """See Session. The first runs of a process are slower, so they warm it up; the notes say how it ran."""
+    """See Session. The first runs of a process are slower, so they warm it up; the notes say how it ran.
+
+    Under qemu-user, instructions are counted in a second QEMU, which has a plugin that counts and is slower.
+    """
+
+    def __init__(self, report: Mapping[str, Any], board: Board, elf: Elf, names: Mapping[str, str]) -> None:
+        super().__init__(report, _link(report, board, elf, names), board)
+        self._elf, self._names = elf, names
 
     def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
         for _ in range(_WARM_UP_RUNS):
             self.run_bytes(inputs, timeout_s)
         profile = super()._profile(inputs, timeout_s, repetitions)
-        return replace(profile, notes=f"{_WARM_UP_RUNS} runs to warm up, {self.notes()}")
+        profile = replace(profile, notes=f"{_WARM_UP_RUNS} runs to warm up, {self.notes()}")
+        return self._counted(profile, inputs, timeout_s) if qemu_count.can_count(self._board) else profile
+
+    def _counted(self, profile: Profile, inputs: Sequence[bytes], timeout_s: float) -> Profile:
+        out = qemu_count.scratch_file()
+        try:
+            board = qemu_count.with_plugin(self._board, self.report, self._elf, out)
+            counting = MailboxSession(self.report, _link(self.report, board, self._elf, self._names), board)
+            return qemu_count.with_counts(profile, qemu_count.count(counting, inputs, timeout_s, out))
+        finally:
+            out.unlink()
 
 
 def _copy(command: Sequence[str], board: Board) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from edgert import cache, toolchain
 from edgert.board import Board
 from edgert.drivers.elf import Elf
+from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile
 from edgert.errors import BoardFaultError
 
@@ -21,14 +22,19 @@ _OUTSIDE, _INSIDE = -2, -1
 
 
 def can_count(board: Board) -> bool:
-    """Whether the board is a QEMU that we start."""
+    """Whether the board is a QEMU that we start, of a machine or of a program."""
+    if board.linux is not None:
+        return board.linux.run[0].startswith("qemu-")
     return board.gdb is not None and bool(board.gdb.server) and board.gdb.server[0].startswith("qemu-system")
 
 
 def with_plugin(board: Board, report: Mapping[str, Any], elf: Elf, out: Path) -> Board:
     """The same board, its QEMU started with the plugin, which writes its counts to `out`."""
-    assert board.gdb is not None
     arguments = ",".join([str(_plugin()), f"out={out}", *_ranges(report, elf)])
+    if board.linux is not None:
+        emulator, *program = board.linux.run
+        return replace(board, linux=replace(board.linux, run=(emulator, "-plugin", arguments, *program)))
+    assert board.gdb is not None
     server = (*board.gdb.server, "-plugin", arguments)
     return replace(board, gdb=replace(board.gdb, server=server))
 
@@ -43,12 +49,22 @@ def read_counts(out: Path, layers: int) -> list[int]:
         raise BoardFaultError(f"QEMU's counting plugin wrote no counts: {error}") from error
 
 
-def counted(profile: Profile, counts: Sequence[int]) -> Profile:
-    """A profile with QEMU's instructions. QEMU models no time, so whatever its counters say is no cycle."""
-    rows = [
-        replace(row, instructions=count, cycles=None, spread=None)
-        for row, count in zip(profile.layers, counts, strict=True)
-    ]
+def count(session: MailboxSession, inputs: Sequence[bytes], timeout_s: float, out: Path) -> list[int]:
+    """One run of a session on a board `with_plugin`; as read_counts."""
+    with session:
+        session.run_bytes(inputs, timeout_s)
+        return read_counts(out, len(session.report["layers"]))
+
+
+def with_counts(profile: Profile, counts: Sequence[int]) -> Profile:
+    """A profile with QEMU's instructions."""
+    rows = (replace(row, instructions=n) for row, n in zip(profile.layers, counts, strict=True))
+    return replace(profile, layers=tuple(rows))
+
+
+def without_cycles(profile: Profile) -> Profile:
+    """QEMU models no time, so whatever a machine's counters say is no cycle."""
+    rows = (replace(row, cycles=None, spread=None) for row in profile.layers)
     return replace(profile, layers=tuple(rows), cycles_kind="none: QEMU models no time")
 
 

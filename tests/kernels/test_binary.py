@@ -186,9 +186,11 @@ def test_signs(channels: int) -> None:
     real[:2, 0] = (np.nan, 0)
     gain, shift = (RNG.normal(size=channels).astype(np.float32) for _ in range(2))
     shift[0] = -0.0
-    bits = real * gain + shift >= 0
-    s, constants = step("sign_f32_b1", outer=9, channels=channels), {"gain": gain, "shift": shift}
-    check(s, real, pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
-    np.testing.assert_array_equal(
-        by_oracle(s, real, "float32", Tensor("y", bits.shape, "b1"), constants), bits
-    )
+    constants = {"gain": gain, "shift": shift}
+    for strict in (0, 1):
+        line = real * gain + shift
+        bits = line > 0 if strict else line >= 0
+        s = step("sign_f32_b1", outer=9, channels=channels, strict=strict)
+        check(s, real, pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
+        y = Tensor("y", bits.shape, "b1")
+        np.testing.assert_array_equal(by_oracle(s, real, "float32", y, constants), bits)

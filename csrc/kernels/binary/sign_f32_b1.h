@@ -1,4 +1,4 @@
-/* y[o,c] = +1 if x[o,c] * gain[c] + shift[c] >= 0, else -1
+/* y[o,c] = +1 if x[o,c] * gain[c] + shift[c] >= 0 (> 0 if strict), else -1
  * Shapes    x [outer,channels] float32  y [outer,channels] b1 (include/ert_bits.h); gain, shift [channels] float32
  * Rounding  the product, then the sum, to float32; NaN gives -1
  * Overlap   a word of y is written after its channels were read: codegen/kernels/binary.py       Scratch: none */
@@ -8,7 +8,7 @@
 #include "include/ert_bits.h"
 
 typedef struct {
-    int32_t outer, channels;
+    int32_t outer, channels, strict;
 } ert_sign_f32_b1_t;
 
 ERT_INLINE void ert_sign_f32_b1__ref(
@@ -18,7 +18,8 @@ ERT_INLINE void ert_sign_f32_b1__ref(
         for (int32_t c = 0; c < g->channels; c += 32) {
             uint32_t bits = 0;
             for (int32_t k = 0; k < 32 && c + k < g->channels; k++) {
-                bits |= (uint32_t)(*x++ * gain[c + k] + shift[c + k] >= 0.0f) << k;
+                const float v = *x++ * gain[c + k] + shift[c + k];
+                bits |= (uint32_t)(g->strict ? v > 0.0f : v >= 0.0f) << k;
             }
             *y++ = bits;
         }
