@@ -110,14 +110,14 @@ def zig_cc(target: Target) -> list[str]:
 
 def compile_host(folder: Path, out: Path) -> Path:
     """Compile folder/model.c to a shared library `out` of this machine. Raises ToolError."""
-    return compile_shared([folder / "model.c"], out, _WARNINGS)
+    return compile_shared([folder / "model.c"], out, (*_WARNINGS, "-march=native"))
 
 
-def compile_shared(sources: Sequence[Path], out: Path, warnings: Sequence[str] = ("-Wall",)) -> Path:
+def compile_shared(sources: Sequence[Path], out: Path, flags: Sequence[str] = ("-Wall",)) -> Path:
     """Compile to a shared library `out`: with gcc where there is one, else with zig. Raises ToolError."""
     gcc = shutil.which("gcc")
     command = [
-        *([gcc] if gcc else [*_zig(), "cc"]), *warnings, "-O2", "-g", "-ffp-contract=off", "-fPIC", "-shared",
+        *([gcc] if gcc else [*_zig(), "cc"]), *flags, "-O2", "-g", "-ffp-contract=off", "-fPIC", "-shared",
         f"-I{sources[0].parent}", *map(str, sources), "-o", str(out),
     ]  # fmt: skip
     _run(command, where=sources[0].parent.name)

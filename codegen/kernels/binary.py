@@ -72,7 +72,7 @@ def by_pixel_lead(step: Step, input_index: int) -> int:
 
 def slices(step: Step) -> int:
     """Bits of a sum; as ert_sliced_bits."""
-    return max(6, (2 * window(step)).bit_length())
+    return max(7, (2 * window(step)).bit_length())
 
 
 def sliced_supports(step: Step, constants: Constants) -> bool:
@@ -156,6 +156,48 @@ def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
     return shared, replace(shared, contract="conv2d_b1_f32", pack=partial(sliced_f32_pack, lanes=lanes))
 
 
+def xnor_pack(step: Step, constants: Constants) -> dict[str, Array]:
+    weights = constants["weights"]
+    sums = weights.astype(np.int16).sum(3).reshape(weights.shape[0], -1)
+    return {
+        "weights": pack_bits(weights > 0),
+        "sums": sums.astype(np.int16),
+        "threshold": constants["threshold"],
+    }
+
+
+def xnor_scratch_bytes(step: Step) -> int:
+    kernel_h, kernel_w, in_c = ints(step, "kernel_h", "kernel_w", "in_c")
+    return 4 * kernel_h * kernel_w * bit_words(in_c)
+
+
+def cpop_pack(step: Step, constants: Constants) -> dict[str, Array]:
+    packed = xnor_pack(step, constants)
+    words = packed["weights"].reshape(len(packed["threshold"]), -1)
+    fours = np.pad(words, ((0, -len(words) % 4), (0, 0))).reshape(-1, 4, words.shape[1])
+    return packed | {"weights": fours.transpose(0, 2, 1)}
+
+
+_XNOR = Variant(
+    "conv2d_b1",
+    "xnor",
+    "kernels/binary/conv2d_b1__xnor.h",
+    pack=xnor_pack,
+    scratch_bytes=xnor_scratch_bytes,
+    lead_bytes=by_pixel_lead,
+    uses_scratch=True,
+)
+
+
+_CPOP = replace(
+    _XNOR,
+    name="cpop",
+    header="kernels/binary/conv2d_b1__cpop.h",
+    requires=frozenset({"zbb"}),
+    pack=cpop_pack,
+)
+
+
 def _as_bias(step: Step, constants: Constants) -> tuple[Constants, channel.Int]:
     """The threshold as a bias that is taken off, as far as a sum can reach; and the weights by channel."""
     weights = channel.by_channel(constants)
@@ -234,7 +276,9 @@ def _ref(contract: str, lead_bytes: LeadBytes, pack: Pack = as_is) -> Variant:
 VARIANTS = (
     *_sliced(256, frozenset({"simd256"})),
     *_sliced(128, frozenset({"simd128"})),
+    _CPOP,
     *_sliced(32, frozenset()),
+    _XNOR,
     _first_dsp(4),
     _first_dsp(2),
     _ref("conv2d_b1", by_word_lead, _as_words("weights")),

@@ -69,7 +69,8 @@ static void on_block(unsigned int cpu, void *data)
     if (block->mark == OUTSIDE && current != OUTSIDE) {
         write_counts();
     }
-    if (block->mark < 0 ? block->mark != NONE : current != OUTSIDE) {
+    /* where there is one layer only, link-time optimisation calls it instead of the model */
+    if (block->mark < 0 ? block->mark != NONE : current != OUTSIDE || highest == 0) {
         current = block->mark;
     }
     if (current != OUTSIDE) {

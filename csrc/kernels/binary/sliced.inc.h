@@ -32,43 +32,93 @@ ERT_INLINE void ERT_SLICED(ert_lanes_fill)(LANES *lanes, uint32_t bit)
 /* sum + a + b becomes 2 * carry + sum */
 ERT_INLINE void ERT_SLICED(ert_lanes_add)(LANES *carry, LANES *sum, const LANES *a, const LANES *b)
 {
-    const LANES differ = *sum ^ *a, second = *b;
+    const LANES second = *b;
+    LANES differ = *sum ^ *a;
+#if defined(__aarch64__) && ERT_SLICED_WORDS == 4
+    __asm__("" : "+w"(differ)); /* else clang finds three operations for the carry, where BSL is one */
+#endif
     *carry = (differ & second) | (~differ & *a);
     *sum = differ ^ second;
 }
+
+/* Two, four, eight, sixteen rows onto the lowest bits of a sum, s; what they carry. */
+ERT_INLINE void ERT_SLICED(ert_sliced_2)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
+{
+    ERT_SLICED(ert_lanes_add)(carry, s, &weights[taps[0]], &weights[taps[1]]);
+}
+
+ERT_INLINE void ERT_SLICED(ert_sliced_4)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
+{
+    LANES first, second;
+    ERT_SLICED(ert_sliced_2)(&first, s, weights, taps);
+    ERT_SLICED(ert_sliced_2)(&second, s, weights, taps + 2);
+    ERT_SLICED(ert_lanes_add)(carry, s + 1, &first, &second);
+}
+
+ERT_INLINE void ERT_SLICED(ert_sliced_8)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
+{
+    LANES first, second;
+    ERT_SLICED(ert_sliced_4)(&first, s, weights, taps);
+    ERT_SLICED(ert_sliced_4)(&second, s, weights, taps + 4);
+    ERT_SLICED(ert_lanes_add)(carry, s + 2, &first, &second);
+}
+
+ERT_INLINE void ERT_SLICED(ert_sliced_16)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
+{
+    LANES first, second;
+    ERT_SLICED(ert_sliced_8)(&first, s, weights, taps);
+    ERT_SLICED(ert_sliced_8)(&second, s, weights, taps + 8);
+    ERT_SLICED(ert_lanes_add)(carry, s + 3, &first, &second);
+}
+
+#if ERT_SLICED_WORDS > 1
+/* What four blocks carry out of bit 6, at most once in each lane, into the bits above. */
+ERT_INLINE void ERT_SLICED(ert_sliced_ripple)(LANES *sums, int32_t bits, LANES *carry)
+{
+    for (int32_t k = 7; k < bits; k++) {
+        const LANES sum = sums[k];
+        sums[k] = sum ^ *carry;
+        *carry &= sum;
+    }
+    *carry ^= *carry;
+}
+#endif
 
 /* `count` rows, a multiple of 16, onto the sums, which start with bit 1. */
 static __attribute__((noinline)) void ERT_SLICED(ert_sliced_rows)(
     LANES *sums, int32_t bits, const LANES *weights, const uint16_t *taps, int32_t count)
 {
-    LANES ones = sums[1], twos = sums[2], fours = sums[3], eights = sums[4];
+    LANES state[4] = {sums[1], sums[2], sums[3], sums[4]};
+#if ERT_SLICED_WORDS > 1
+    LANES carries[3] = {sums[5], sums[6], sums[6] ^ sums[6]};
+#endif
     for (const uint16_t *end = taps + count; taps != end; taps += 16) {
-        LANES two[2], four[2], eight[2], carry;
-        for (int32_t k = 0; k < 16; k += 2) {
-            ERT_SLICED(ert_lanes_add)(&two[k / 2 % 2], &ones, &weights[taps[k]], &weights[taps[k + 1]]);
-            if (k % 4 == 2) {
-                ERT_SLICED(ert_lanes_add)(&four[k / 4 % 2], &twos, &two[0], &two[1]);
-            }
-            if (k % 8 == 6) {
-                ERT_SLICED(ert_lanes_add)(&eight[k / 8 % 2], &fours, &four[0], &four[1]);
-            }
-        }
-        ERT_SLICED(ert_lanes_add)(&carry, &eights, &eight[0], &eight[1]);
-        for (int32_t k = 5; k < bits; k++) {
+        LANES carry;
+        ERT_SLICED(ert_sliced_16)(&carry, state, weights, taps);
+#if ERT_SLICED_WORDS == 1
+        for (int32_t k = 5; k < bits && carry != 0; k++) {
             const LANES sum = sums[k];
             sums[k] = sum ^ carry;
             carry &= sum;
-#if ERT_SLICED_WORDS == 1
-            if (carry == 0) {
-                break;
-            }
-#endif
         }
+#else
+        const LANES sixteen = carries[0] & carry;
+        carries[0] ^= carry;
+        carries[2] |= carries[1] & sixteen;
+        carries[1] ^= sixteen;
+        if (((uintptr_t)(end - taps) / 16) % 4 == 1) {
+            ERT_SLICED(ert_sliced_ripple)(sums, bits, &carries[2]);
+        }
+#endif
     }
-    sums[1] = ones;
-    sums[2] = twos;
-    sums[3] = fours;
-    sums[4] = eights;
+    sums[1] = state[0];
+    sums[2] = state[1];
+    sums[3] = state[2];
+    sums[4] = state[3];
+#if ERT_SLICED_WORDS > 1
+    sums[5] = carries[0];
+    sums[6] = carries[1];
+#endif
 }
 
 /* The lanes in which the sum is less than the threshold. */
