@@ -15,20 +15,28 @@ static const uint32_t ert_taps_of_four[16][2] = {
 static const uint8_t ert_taps_in_four[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
 #endif
 
-/* The taps of a word whose bits are set, `first` the lowest one's number. Returns the end of the list, behind which up
- * to four entries are written. */
-ERT_INLINE uint16_t *ert_taps_of_word(uint16_t *list, uint32_t bits, int32_t first)
+/* The taps whose bits are set in `count` words, after the exclusive or with flip; `first` is the number of the first
+ * bit's. Returns the end of the list, behind which up to four entries are written. One copy for all layers. */
+static __attribute__((noinline)) uint16_t *ert_taps_of_words(
+    uint16_t *list, const uint32_t *words, int32_t count, uint32_t flip, int32_t first)
 {
 #if defined(__ARM_FEATURE_UNALIGNED) || defined(__x86_64__)
-    for (uint32_t twice = (uint32_t)first * 0x10001u; bits != 0; bits >>= 4, twice += 0x40004u) {
-        const uint32_t *four = ert_taps_of_four[bits & 15u];
-        const uint32_t taps[2] = {four[0] + twice, four[1] + twice};
-        __builtin_memcpy(list, taps, sizeof taps);
-        list += ert_taps_in_four[bits & 15u];
+    uint32_t twice = (uint32_t)first * 0x10001u;
+    for (; count > 0; count--) {
+        const uint32_t bits = *words++ ^ flip;
+        for (int32_t k = 0; k < 32; k += 4, twice += 0x40004u) {
+            const uint32_t four = bits >> k & 15u;
+            __asm__("" : "+r"(twice)); /* else it is a base and a constant, in two additions */
+            const uint32_t taps[2] = {ert_taps_of_four[four][0] + twice, ert_taps_of_four[four][1] + twice};
+            __builtin_memcpy(list, taps, sizeof taps);
+            list += ert_taps_in_four[four];
+        }
     }
 #else
-    for (; bits != 0; bits &= bits - 1) {
-        *list++ = (uint16_t)(first + ert_lowest_bit(bits));
+    for (; count > 0; count--, first += 32) {
+        for (uint32_t bits = *words++ ^ flip; bits != 0; bits &= bits - 1) {
+            *list++ = (uint16_t)(first + ert_lowest_bit(bits));
+        }
     }
 #endif
     return list;
@@ -72,14 +80,16 @@ ERT_INLINE uint16_t *ert_taps_list(
     int32_t first = 0;
     for (int32_t u = 0; u < g->kernel_h; u++, r += g->dilation_h) {
         const uint32_t *run = runs ? x + (r * g->in_w + q) * words : x;
-        for (int32_t k = 0; runs && k < g->kernel_w * words; k++, first += 32) {
-            list = ert_taps_of_word(list, run[k] ^ flip, first);
+        if (runs) {
+            list = ert_taps_of_words(list, run, g->kernel_w * words, flip, first);
+            first += g->kernel_w * g->in_c;
         }
         for (int32_t v = 0; !runs && v < g->kernel_w; v++, first += g->in_c) {
             const int32_t column = q + v * g->dilation_w;
             for (int32_t word = 0; word < words && ert_conv2d_b1_counts(r, column, g); word++) {
                 const uint32_t bits = ert_conv2d_b1_word(x, r, column, word, g) ^ flip;
-                list = ert_taps_of_word(list, bits & ert_bits_used(g->in_c, word), first + 32 * word);
+                const uint32_t used = bits & ert_bits_used(g->in_c, word);
+                list = ert_taps_of_words(list, &used, 1, 0, first + 32 * word);
             }
         }
     }

@@ -41,6 +41,39 @@ ERT_INLINE void ERT_SLICED(ert_lanes_add)(LANES *carry, LANES *sum, const LANES 
     *sum = differ ^ second;
 }
 
+#if ERT_SLICED_WORDS == 1 && defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(ERT_NO_ASM)
+/* A full adder of registers, as ert_lanes_add; a and b are lost. */
+#define ERT_SLICED_ADD(carry, s, a, b) \
+    "eor %[t], " s ", " a "\n\tand " a ", " a ", " s "\n\teor " s ", %[t], " b "\n\tand " b ", " b ", %[t]\n\t" \
+    "orr " carry ", " a ", " b "\n\t"
+#define ERT_SLICED_2(carry, at) \
+    "ldrh %[a], [%[taps], #" #at "]\n\tldrh %[b], [%[taps], #" #at " + 2]\n\tldr %[a], [%[w], %[a], lsl #2]\n\t" \
+    "ldr %[b], [%[w], %[b], lsl #2]\n\t" ERT_SLICED_ADD(carry, "%[s0]", "%[a]", "%[b]")
+#define ERT_SLICED_4(carry, at) \
+    ERT_SLICED_2("%[two]", at) ERT_SLICED_2("%[b]", at + 4) ERT_SLICED_ADD(carry, "%[s1]", "%[two]", "%[b]")
+#define ERT_SLICED_8(carry, at) \
+    ERT_SLICED_4("%[four]", at) ERT_SLICED_4("%[b]", at + 8) ERT_SLICED_ADD(carry, "%[s2]", "%[four]", "%[b]")
+
+/* Sixteen rows onto the lowest bits of a sum, s; what they carry. In assembler for its registers: a compiler spills. */
+ERT_INLINE void ERT_SLICED(ert_sliced_16)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
+{
+    uint32_t s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], a, b, t, two, four, eight;
+    __asm__(ERT_SLICED_8("%[eight]", 0) ERT_SLICED_8("%[b]", 16) ERT_SLICED_ADD("%[b]", "%[s3]", "%[eight]", "%[b]")
+            : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t),
+              [two] "=&r"(two), [four] "=&r"(four), [eight] "=&r"(eight)
+            : [w] "r"(weights), [taps] "r"(taps)
+            : "memory");
+    s[0] = s0;
+    s[1] = s1;
+    s[2] = s2;
+    s[3] = s3;
+    *carry = b;
+}
+#undef ERT_SLICED_ADD
+#undef ERT_SLICED_2
+#undef ERT_SLICED_4
+#undef ERT_SLICED_8
+#else
 /* Two, four, eight, sixteen rows onto the lowest bits of a sum, s; what they carry. */
 ERT_INLINE void ERT_SLICED(ert_sliced_2)(LANES *carry, LANES *s, const LANES *weights, const uint16_t *taps)
 {
@@ -70,6 +103,7 @@ ERT_INLINE void ERT_SLICED(ert_sliced_16)(LANES *carry, LANES *s, const LANES *w
     ERT_SLICED(ert_sliced_8)(&second, s, weights, taps + 8);
     ERT_SLICED(ert_lanes_add)(carry, s + 3, &first, &second);
 }
+#endif
 
 #if ERT_SLICED_WORDS > 1
 /* What four blocks carry out of bit 6, at most once in each lane, into the bits above. */
