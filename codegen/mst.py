@@ -2,10 +2,11 @@
 
 Channel j of a layer is computed from channel i and the bits D in which their weights differ:
 
-    P_j = P_i + 2 * popcount(xnor(x_D, w_jD)) - |D|            P: the number of equal bits
+    P_j = P_i + 2 * popcount(xnor(x_D, w_jD)) - |D|          P: the number of equal bits
 
-or from the complement of i, P_i replaced by n - P_i. The tree with the least sum of |D| is the cheapest order to
-compute all channels in, in bits. On a CPU a word costs as much as a bit of it, so distances can be counted in words.
+or from the complement of i, P_i replaced by n - P_i. The tree with the least sum of |D| is the cheapest order
+to compute all channels in, in bits. On a CPU a word costs as much as a bit of it, so distances can be counted
+in words.
 Source: MST-compression (https://arxiv.org/abs/2308.13735); R. Prim: Shortest connection networks, 1957.
 """
 
@@ -23,10 +24,10 @@ ROOT = -1
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """parent[j]: the channel that j is computed from; ROOT for one that is computed from all of its weights.
+    """parent[j]: the channel that j is computed from; ROOT for the one that is computed from all its weights.
 
-    complement[j]: from the complement of that channel. distance[j]: bits (or words) in which the two differ; of
-    the root all there are. order: parents before children.
+    complement[j]: from the complement of that channel. distance[j]: bits (or words) in which the two differ;
+    of the root all there are. order: parents before children.
     """
 
     parent: Array
@@ -65,14 +66,15 @@ def distances(bits: Array, *, complements: bool = True) -> tuple[Array, Array]:
 
 def word_distances(words: Array) -> Array:
     """words [channels, count]: in how many words two channels differ."""
-    return (words[:, None] != words[None]).sum(2)
+    differ: Array = (words[:, None] != words[None]).sum(2)
+    return differ
 
 
 def spanning_tree(weights: Array, whole: int, turned: Array | None = None, *, cap: int | None = None) -> Tree:
-    """The cheapest tree over channels with these distances, [channels, channels]; of those, the shallowest found.
+    """The cheapest tree over channels with these distances, [channels, channels]; of those, the shallowest.
 
-    whole: what the root costs. turned: which distances are to the complement. cap: the most edges from the root to
-    any channel; the tree is then the cheapest that Prim's algorithm finds from any root.
+    whole: what the root costs. turned: which distances are to the complement. cap: the most edges from the
+    root to any channel; the tree is then the cheapest that Prim's algorithm finds from any root.
     """
     turned = np.zeros(weights.shape, bool) if turned is None else turned
     trees = (_prim(weights, whole, turned, root, cap) for root in range(len(weights)))
@@ -105,7 +107,7 @@ def _prim(weights: Array, whole: int, turned: Array, root: int, cap: int | None)
 
 
 def edges(tree: Tree, bits: Array) -> Iterator[tuple[int, int, bool, Array]]:
-    """(channel, parent, from its complement, the bits in which the two differ), in order; the root has all."""
+    """(channel, parent, from its complement, bits in which the two differ), in order; the root has all."""
     flat = bits.reshape(len(bits), -1) > 0
     for j in tree.order.tolist():
         i, turned = int(tree.parent[j]), bool(tree.complement[j])

@@ -1,7 +1,7 @@
 """A binary network trained without and with trees in its loss: accuracy against work, in bits and in words.
 
-    python tools/compare_trees.py --data DATA -o FOLDER --seed 0 [--only bits]      one seed, hours; goes on there
-    python tools/compare_trees.py -o FOLDER --report [--write]                      what is there
+    python tools/compare_trees.py --data DATA -o FOLDER --seed 0 [--only bits]      one seed, hours; goes on
+    there python tools/compare_trees.py -o FOLDER --report [--write]                      what is there
 
 The network is Cnv of a half width. --write puts the report into docs/trees.json.
 """
@@ -21,7 +21,8 @@ from edgert.cache import write_aside
 ROOT = Path(__file__).parents[1]
 WIDTH, EPOCHS, IMAGES, RATE = 32, 20, 10_000, 0.4
 ARMS: tuple[tuple[str, float], ...] = (
-    ("bits", 0.0), ("bits", 2.0), ("bits", 8.0), ("words", 1.0), ("words", 4.0), ("words", 16.0),
+    ("bits", 0.0), ("bits", 0.25), ("bits", 0.5), ("bits", 2.0), ("bits", 8.0),
+    ("words", 1.0), ("words", 4.0), ("words", 16.0),
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def _run(source: str, folder: Path, seed: int, unit: str, strength: float) -> No
 
 
 def _works(path: Path) -> dict[str, Any]:
-    """Work that trees leave of the inner layers' dense work, weighted by the positions of each layer's map."""
+    """Work that trees leave of the inner layers' dense work, weighted by the positions of a map."""
     from edgert.codegen.kernels.binary import pack_bits
     from edgert.codegen.mst import distances, spanning_tree, word_distances
 

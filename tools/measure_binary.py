@@ -2,8 +2,8 @@
 
     python tools/measure_binary.py [--models MODELS] [--write]
 
-Bits are drawn at random, half of them +1, which is the most work that the default kernel can have. MODELS: the
-folder with cnv_w1a1.npz, whose layers are then profiled on real images. --write puts the result into
+Bits are drawn at random, half of them +1, which is the most work that the default kernel can have. MODELS:
+the folder with cnv_w1a1.npz, whose layers are then profiled on real images. --write puts the result into
 docs/binary.json.
 """
 
@@ -127,8 +127,8 @@ def _layer(rng: np.random.Generator, shape: tuple[int, int, int], op: str) -> Pr
 def _host(rng: np.random.Generator) -> dict[str, Any]:
     """Time of one layer on this machine, beside XOR, population count and add alone.
 
-    These are what a kernel that counts equal bits word by word cannot do without: the bound is the time of a loop
-    of nothing else, over as many words, all in the first cache, as wide as the compiler makes it.
+    These are what a kernel that counts equal bits word by word cannot do without: the bound is the time of a
+    loop of nothing else, over as many words, all in the first cache, as wide as the compiler makes it.
     """
     program = _layer(rng, HOST_SHAPE, "conv2d_b1")
     seconds: dict[str, float] = {}

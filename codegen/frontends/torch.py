@@ -79,6 +79,7 @@ class _Translator:
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
         self.names: dict[Any, str] = {}
+        self.known: dict[Any, Any] = {}  # what is constant, as PyTorch has it
         self.inputs: list[Any] = []
         self.output = ""
 
@@ -112,11 +113,15 @@ class _Translator:
     def _placeholder(self, node: Any, constants: Mapping[str, Any]) -> None:
         self.names[node] = node.name
         if node.name in constants:
-            self.initializer(node.name, constants[node.name].detach().cpu().numpy())
+            self.known[node] = constants[node.name].detach()
+            self.initializer(node.name, self.known[node].cpu().numpy())
         else:
             self.inputs.append(_port(node.name, node))
 
     def _call(self, number: int, node: Any) -> None:
+        if node.all_input_nodes and all(n in self.known for n in node.all_input_nodes):
+            self._computed(node)
+            return
         kind = str(node.target).removeprefix("aten.")
         handler = HANDLERS.get(kind) or HANDLERS.get(kind.partition(".")[0])
         place = f"operator {number + 1} of {len(self.program.graph.nodes)}, {node.name!r} ({kind})"
@@ -127,6 +132,15 @@ class _Translator:
             self.names[node] = handler(self, _arguments(node))
         except NotImplementedError as error:
             raise self._unsupported(place, str(error)) from error
+
+    def _computed(self, node: Any) -> None:
+        """Of constants only, binary weights say: PyTorch computes it now."""
+        arguments, named = torch.fx.map_arg((node.args, node.kwargs), lambda n: self.known[n])
+        with torch.no_grad():
+            result = node.target(*arguments, **named)
+        self.known[node] = result
+        if isinstance(result, torch.Tensor):
+            self.names[node] = self.initializer(node.name, result.cpu().numpy())
 
     def _unsupported(self, place: str, reason: str) -> UnsupportedOperatorError:
         return UnsupportedOperatorError(

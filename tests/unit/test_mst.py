@@ -59,7 +59,8 @@ def test_no_tree_is_cheaper(seed: int) -> None:
         return v if home[v] == v else find(home[v])
 
     total = 0
-    for d, i, j in sorted((int(differ[i, j]), i, j) for i in range(12) for j in range(i)):
+    pairs = sorted((int(differ[a, b]), a, b) for a in range(12) for b in range(a))
+    for d, i, j in pairs:
         if find(i) != find(j):
             home[find(i)] = find(j)
             total += d

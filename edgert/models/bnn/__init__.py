@@ -1,1 +1,1 @@
-"""Binary networks in PyTorch: layers, networks for 32x32 images, trees in the loss, export. Needs edgert[train]."""
+"""Binary networks in PyTorch: layers, networks, trees in the loss, export. Needs edgert[train]."""

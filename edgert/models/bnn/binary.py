@@ -1,9 +1,9 @@
 """Signs with a gradient, and the layers made of them.
 
-Of a sign: "ste", 1 within [-1, 1] (I. Hubara et al., https://arxiv.org/abs/1602.02830); "bireal", 2 - 2|x| there
-(Bi-Real Net, https://arxiv.org/abs/1808.00278, section 3.2).
-Of binary weights: "ste", of weights with mean 0 and deviation 1 in each channel; "biper", sign(sin(20 w)) with
-the gradient of the sine, after a first stage in which the weights are sin(20 w) themselves (BiPer,
+Of a sign: "ste", 1 within [-1, 1] (I. Hubara et al., https://arxiv.org/abs/1602.02830); "bireal", 2 - 2|x|
+there (Bi-Real Net, https://arxiv.org/abs/1808.00278, section 3.2).
+Of binary weights: "ste", of weights with mean 0 and deviation 1 in each channel; "biper", sign(sin(20 w))
+with the gradient of the sine, after a first stage in which the weights are sin(20 w) themselves (BiPer,
 https://arxiv.org/abs/2404.01278, sections 3 and 4).
 """
 
@@ -40,7 +40,8 @@ class _Sign(torch.autograd.Function):
 
 
 def sign(x: Tensor, gradient: Gradient = "ste") -> Tensor:
-    result: Tensor = _Sign.apply(x, gradient) if torch.is_grad_enabled() else plus_minus(x)
+    """plus_minus, with a gradient."""
+    result: Tensor = _Sign.apply(x, gradient)
     return result
 
 
@@ -50,14 +51,21 @@ class Sign(nn.Module):
         self.gradient: Gradient = gradient
 
     def forward(self, x: Tensor) -> Tensor:
-        return sign(x, self.gradient)
+        return sign(x, self.gradient) if self.training else plus_minus(x)
 
 
 class BinaryConv2d(nn.Module):
     """A convolution with weights +1 and -1; a dense layer is one of 1x1 on a 1x1 map."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, pad: int = 0, stride: int = 1, weights: Weights = "ste"
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        pad: int = 0,
+        stride: int = 1,
+        weights: Weights = "ste",
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
@@ -76,10 +84,7 @@ class BinaryConv2d(nn.Module):
         return centred + (plus_minus(centred) - centred).detach()
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = self.signs() if torch.is_grad_enabled() else plus_minus_of(self.signs(), self.binary)
+        weights = self.signs()
+        if self.binary and not self.training:  # centred + (sign - centred) is +1 or -1 up to a rounding
+            weights = plus_minus(weights)
         return F.conv2d(x, weights, stride=self.stride, padding=self.pad)
-
-
-def plus_minus_of(signs: Tensor, binary: bool) -> Tensor:
-    """Exactly +1 and -1: centred + (sign - centred) is that only up to a rounding."""
-    return plus_minus(signs) if binary else signs

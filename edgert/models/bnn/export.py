@@ -1,6 +1,7 @@
 """A trained Cnv as whole numbers: the npz layout of docs/binary.md; and the proof that nothing changed.
 
-The other networks have real first and last layers and go to the compiler as they are: edgert.load(net, example=x).
+The other networks have real first and last layers and go to the compiler as they are: edgert.load(net,
+example=x).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def check(net: Cnv, path: Path, images: Array, board: str = "host") -> None:
 
 
 def _convs(net: Cnv) -> list[BinaryConv2d]:
-    return [*net.convs, net.last]  # type: ignore[list-item]  # a ModuleList of these
+    return [*net.convs, net.last]
 
 
 def _signs(conv: BinaryConv2d) -> Array:

@@ -1,13 +1,14 @@
 """Networks of 32x32 images with binary weights and activations.
 
-    cnv         BNN-PYNQ's CNV-W1A1: no borders, two pools, binary from the first layer to the last
-    vgg_small   six 3x3 convolutions in three stages, a pool behind each, real first and last layer
-    resnet20    Bi-Real's block, a real shortcut around every binary convolution, real first and last layer
+cnv         BNN-PYNQ's CNV-W1A1: no borders, two pools, binary from the first layer to the last
+vgg_small   six 3x3 convolutions in three stages, a pool behind each, real first and last layer
+resnet20    Bi-Real's block, a real shortcut around every binary convolution, real first and last layer
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class BinaryNet(nn.Module):
 class Cnv(BinaryNet):
     """width: channels of the first two layers; 64 is the published network.
 
-    The scores are sums of +1 and -1 (the last layer has no batch norm), scaled so that a softmax of them trains.
+    The scores are sums of +1 and -1 (the last layer has no batch norm), scaled so that a softmax of them
+    trains.
     """
 
     def __init__(
@@ -75,9 +77,7 @@ class VggSmall(BinaryNet):
         self.sign = Sign(gradient)
         self.first = nn.Conv2d(3, width, 3, padding=1, bias=False)
         channels = [width, width, 2 * width, 2 * width, 4 * width, 4 * width]
-        self.convs = nn.ModuleList(
-            BinaryConv2d(a, b, pad=1, weights=weights) for a, b in zip(channels, channels[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(BinaryConv2d(a, b, pad=1, weights=weights) for a, b in pairwise(channels))
         self.norms = nn.ModuleList(nn.BatchNorm2d(c, momentum=_MOMENTUM) for c in channels)
         self.last = nn.Linear(channels[-1], classes)
 
@@ -90,7 +90,7 @@ class VggSmall(BinaryNet):
 
 
 class _RealBlock(nn.Module):
-    """x + BN(binary conv(sign(x))); where the map is halved, the shortcut is pooled and its channels doubled."""
+    """x + BN(binary conv(sign(x))); to half the map, the shortcut is pooled and its channels doubled."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, gradient: Gradient, weights: Weights) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Trees in the loss: weights are drawn towards those of the channel that they are computed from.
 
 The loss of a layer is the share of a dense layer's work that its tree (codegen/mst.py) leaves: of bits, or of
-words of 32 input channels that are not equal. Trees are found anew in every epoch of the first two thirds, while
-the loss's weight rises, and are then left as they are.
+words of 32 input channels that are not equal. Trees are found anew in every epoch of the first two thirds,
+while the loss's weight rises, and are then left as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,13 +24,15 @@ from edgert.models.bnn.nets import BinaryNet
 FROZEN = 2 / 3
 WORD = 32
 Unit = Literal["bits", "words"]
+Bits = npt.NDArray[np.bool_]
 
 
 @dataclass(eq=False)
 class TreeLoss:
     """The cross entropy, and `strength` times the share of work that the trees leave.
 
-    To be called with inputs and labels, as edgert.models.train does. The first and the last layer have no tree.
+    To be called with inputs and labels, as edgert.models.train does. The first and the last layer have no
+    tree.
     """
 
     net: BinaryNet
@@ -58,10 +61,11 @@ def inner_layers(net: BinaryNet) -> list[BinaryConv2d]:
     return [layer for layer in net.layers() if layer.weight.shape[2] > 1 and layer.weight.shape[1] > 3]
 
 
-def bits_of(layer: BinaryConv2d) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def bits_of(layer: BinaryConv2d) -> Bits:
     """[outputs, kernel, kernel, inputs]"""
     with torch.no_grad():
-        return (layer.signs().permute(0, 2, 3, 1) > 0).cpu().numpy()
+        bits: Bits = (layer.signs().permute(0, 2, 3, 1) > 0).cpu().numpy()
+    return bits
 
 
 def tree_of(layer: BinaryConv2d, unit: Unit = "bits") -> Tree:
