@@ -12,7 +12,7 @@ Source: MST-compression (https://arxiv.org/abs/2308.13735); R. Prim: Shortest co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +70,23 @@ def word_distances(words: Array) -> Array:
     return differ
 
 
-def spanning_tree(weights: Array, whole: int, turned: Array | None = None, *, cap: int | None = None) -> Tree:
+def spanning_tree(
+    weights: Array,
+    whole: int,
+    turned: Array | None = None,
+    *,
+    cap: int | None = None,
+    roots: Iterable[int] | None = None,
+) -> Tree:
     """The cheapest tree over channels with these distances, [channels, channels]; of those, the shallowest.
 
     whole: what the root costs. turned: which distances are to the complement. cap: the most edges from the
-    root to any channel; the tree is then the cheapest that Prim's algorithm finds from any root.
+    root to any channel; the tree is then the cheapest that Prim's algorithm finds from any root. roots: to
+    try, all by default; without a cap one is enough for the cost.
     """
     turned = np.zeros(weights.shape, bool) if turned is None else turned
-    trees = (_prim(weights, whole, turned, root, cap) for root in range(len(weights)))
+    tried = range(len(weights)) if roots is None else roots
+    trees = (_prim(weights, whole, turned, root, cap) for root in tried)
     return min(trees, key=lambda tree: (tree.cost, tree.depth))
 
 

@@ -201,8 +201,24 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
     proven = {
         "removed_channels": [asdict(removal) for removal in refined.removals],
         "idle_clamps": [asdict(clamp) for clamp in refined.idle],
+        "binary_layers": _binary_layers(program, bound),
     }
     _write(request, _Plan(program, bound, arena, labels), folder, proven)
+
+
+def _binary_layers(program: Program, bound: tuple[BoundStep, ...]) -> list[dict[str, str]]:
+    """Of each layer of bits: whether it is dense or by a tree, and why."""
+    from edgert.codegen.kernels.binary_tree import reason
+
+    return [
+        {
+            "layer": b.step.name,
+            "kernel": b.variant_name,
+            "why": reason(program.constants[b.step.constants["weights"]], b.variant_name),
+        }
+        for b in bound
+        if b.step.op == "conv2d_b1"
+    ]
 
 
 def _tuned_labels(request: _Request, program: Program, tuned: TuningDatabase | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import edgert
 from edgert import api
 from edgert.artifact import Artifact
 from edgert.cache import write_aside
+from edgert.codegen.kernels import binary_tree
 from edgert.codegen.program import Array, Program, Step, Tensor, bit_words
 from edgert.codegen.quantize_math import conv_multipliers
 
@@ -31,6 +33,8 @@ BOARDS = ("cortex-m4-emulated", "rv32imc-emulated", "virt-rv32-zbb", "aarch64-us
 SHAPES = ((64, 64, 8), (64, 128, 8), (128, 128, 6), (128, 256, 5), (256, 256, 5))  # in_c, out_c, side of x
 HOST_SHAPE = (256, 256, 30)
 IMAGES = 5
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
+MARGIN = binary_tree.MARGIN
 
 
 def main() -> int:
@@ -41,6 +45,7 @@ def main() -> int:
     rng = np.random.default_rng(0)
     result: dict[str, Any] = {"command": "python tools/measure_binary.py --models MODELS --write"}
     result["instructions_per_mac"] = [_row(rng, shape) for shape in SHAPES]
+    result["trees"] = _trees(rng)
     result["host"] = _host(rng)
     if args.models:
         result["cnv_w1a1"] = _cnv(args.models)
@@ -69,7 +74,12 @@ def _row(rng: np.random.Generator, shape: tuple[int, int, int]) -> dict[str, Any
 def _per_mac(
     rng: np.random.Generator, shape: tuple[int, int, int], board: str, op: str, label: str | None
 ) -> float:
-    program = _layer(rng, shape, op)
+    return _count(rng, _layer(rng, shape, op), shape, board, label)
+
+
+def _count(
+    rng: np.random.Generator, program: Program, shape: tuple[int, int, int], board: str, label: str | None
+) -> float:
     labels = {"layer": label} if label else {}
     with tempfile.TemporaryDirectory() as folder:
         artifact = api.compile_program(
@@ -80,6 +90,34 @@ def _per_mac(
     row = next(r for r in profile.layers if r.name == "layer")
     assert row.instructions is not None
     return round(row.instructions / program.macs, 4)
+
+
+def _trees(rng: np.random.Generator) -> dict[str, Any]:
+    """The same layer by its word tree, against how many words differ: also where that does not pay."""
+    binary_tree.MARGIN = 1e9
+    program = _layer(rng, SHAPES[0], "conv2d_b1")
+    rows = []
+    for share in SHARES:
+        weights = _alike(rng, program.constants["weights"], share)
+        alike = replace(program, constants={**program.constants, "weights": weights})
+        plan = binary_tree.plan(weights)
+        rows.append(
+            {
+                "share_of_words": round(plan.share, 3),
+                "tree": _count(rng, alike, SHAPES[0], "cortex-m4-emulated", "tree"),
+                "estimated": round(plan.by_tree * 36 / program.macs, 4),
+            }
+        )
+        print("tree", rows[-1], file=sys.stderr, flush=True)
+    binary_tree.MARGIN = MARGIN
+    return {"layer": "3x3, 64 to 64 channels, 8x8", "board": "cortex-m4-emulated", "rows": rows}
+
+
+def _alike(rng: np.random.Generator, weights: Array, share: float) -> Array:
+    """As many words as that of each channel differ from those of the first one."""
+    drawn = rng.random(weights.shape[:3]) < share
+    words = np.stack([drawn, rng.random(weights.shape[:3]) < share], axis=-1).repeat(32, -1)
+    return np.where(words, weights, weights[:1])
 
 
 def _image(rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgert.codegen.kernels import channel, paired
+from edgert.codegen.kernels import binary_tree, channel, paired
 from edgert.codegen.kernels.overlap import image_positions, ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant, as_is
 from edgert.codegen.program import Array, Step, bit_words
@@ -198,6 +198,16 @@ _CPOP = replace(
 )
 
 
+_TREE = replace(
+    _XNOR,
+    name="tree",
+    header="kernels/binary/conv2d_b1__tree.h",
+    supports=binary_tree.tree_supports,
+    pack=binary_tree.tree_pack,
+    scratch_bytes=binary_tree.tree_scratch_bytes,
+)
+
+
 def _as_bias(step: Step, constants: Constants) -> tuple[Constants, channel.Int]:
     """The threshold as a bias that is taken off, as far as a sum can reach; and the weights by channel."""
     weights = channel.by_channel(constants)
@@ -277,6 +287,7 @@ VARIANTS = (
     *_sliced(256, frozenset({"simd256"})),
     *_sliced(128, frozenset({"simd128"})),
     _CPOP,
+    _TREE,
     *_sliced(32, frozenset()),
     _XNOR,
     _first_dsp(4),

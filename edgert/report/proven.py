@@ -17,11 +17,18 @@ def brief(report: Report) -> list[str]:
 
 
 def explanation(report: Report) -> str:
-    """Every layer that lost something: how many channels, what it saved, and the reasons."""
+    """Every layer that lost something: how many channels, what it saved, and the reasons.
+
+    Then the binary layers: why each of them is dense, or computed by a tree over its channels.
+    """
+    trees = [f"{label(b['layer'])}: {b['kernel']}, {b['why']}" for b in report.get("binary_layers", ())]
     if not report["removed_channels"] and not report["idle_clamps"]:
-        return "Nothing removed: every channel depends on the input, and every clamp may act."
+        nothing = "Nothing removed: every channel depends on the input, and every clamp may act."
+        return "\n".join([nothing, *trees])
     blocks = [_removal(removal) for removal in report["removed_channels"]]
-    return "\n".join([*blocks, *(f"{label(c['layer'])}: {clamp_words(c)}" for c in report["idle_clamps"])])
+    return "\n".join(
+        [*blocks, *(f"{label(c['layer'])}: {clamp_words(c)}" for c in report["idle_clamps"]), *trees]
+    )
 
 
 def html_section(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import torch
 from caller import Array, call, call_overlapping, step, variants
 from oracle import run_step
 
+from edgert import api
 from edgert.codegen.kernels.binary import pack_bits
-from edgert.codegen.program import Program, Step, Tensor
+from edgert.codegen.program import Program, Step, Tensor, bit_words
+from edgert.codegen.select import choices
+from edgert.target import load_target
 
 RNG = np.random.default_rng(7)
 F = torch.nn.functional
@@ -64,6 +68,14 @@ def signs(*shape: int, ones: float = 0.5) -> Array:
     return np.where(RNG.random(shape) < ones, 1, -1).astype(np.int8)
 
 
+def alike(*shape: int) -> Array:
+    """Weights of channels that have most of their words in common."""
+    one = signs(1, *shape[1:])
+    other = signs(*shape)
+    words = RNG.random((*shape[:-1], -(-shape[-1] // 32))).repeat(32, -1)[..., : shape[-1]]
+    return np.where(words < 0.15, other, one).astype(np.int8)
+
+
 def dots(case: Case, x: Array, weights: Array, outside: float) -> Array:
     """As PyTorch computes them: [batch, out_h, out_w, out_c]"""
     image = torch.from_numpy(x.astype(np.float64)).permute(0, 3, 1, 2)
@@ -107,6 +119,18 @@ def test_convolution(case: Case, ones: float) -> None:
     bits = dot >= threshold
     check(s, pack_bits(x > 0), pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
     np.testing.assert_array_equal(by_oracle(s, x > 0, "b1", Tensor("y", bits.shape, "b1"), constants), bits)
+
+
+@pytest.mark.parametrize("pad_value", [-1, 0, 1])
+def test_by_a_tree_where_channels_are_alike(pad_value: int) -> None:
+    case = Case((1, 6, 5, 70), 40, pad=(1, 1), pad_value=pad_value)
+    x, weights = signs(*case.x), alike(case.out_c, *case.kernel, case.x[3])
+    dot = dots(case, x, weights, pad_value)
+    constants = {"weights": weights, "threshold": RNG.integers(-20, 20, case.out_c).astype(np.int32)}
+    s = case.step("conv2d_b1", pad_value=pad_value)
+    assert "tree" in variants(s, constants)
+    bits = pack_bits(dot >= constants["threshold"])
+    check(s, pack_bits(x > 0), bits, bits.shape, "uint32", constants)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -194,3 +218,50 @@ def test_signs(channels: int) -> None:
         check(s, real, pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
         y = Tensor("y", bits.shape, "b1")
         np.testing.assert_array_equal(by_oracle(s, real, "float32", y, constants), bits)
+
+
+BOARDS = {
+    "cortex-m4-emulated": "cortex-m4",
+    "cortex-m0plus-emulated": "cortex-m0plus",
+    "rv32imc-emulated": "rv32imc",
+    "virt-rv32-zbb": "rv32imc-zbb",
+    "aarch64-user": "aarch64-linux",
+}
+ON_BOARDS = [
+    Case((1, 5, 6, 70), 40),
+    Case((1, 5, 5, 64), 33, pad=(1, 1), pad_value=0),
+    Case((2, 4, 4, 9), 130, pad=(1, 0), pad_value=1, stride=(2, 1)),
+]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("case", ON_BOARDS, ids=str)
+def test_same_words_on_the_board(case: Case, board: str, tmp_path: Path) -> None:
+    """Every kernel that the core has, assembler and all: the signs of int8, and their convolution."""
+    x = RNG.integers(-128, 128, case.x).astype(np.int8)
+    weights = signs(case.out_c, *case.kernel, case.x[3])
+    threshold = RNG.integers(-9, 9, case.out_c).astype(np.int32)
+    dot = dots(case, np.where(x >= 0, 1, -1), weights, case.pad_value)
+    conv = case.step("conv2d_b1", pad_value=case.pad_value)
+    channels = case.x[3]
+    sign = step("sign_s8_b1", outer=x.size // channels, channels=channels)
+    program = Program(
+        "one",
+        {
+            "x": Tensor("x", x.shape, "int8"),
+            "bits": Tensor("bits", x.shape, "b1"),
+            "y": Tensor("y", (*dot.shape[:3], bit_words(case.out_c)), "uint32"),
+        },
+        {"weights": weights, "threshold": threshold, "zero": np.zeros(channels, np.int32),
+         "flip": np.zeros(channels, bool)},
+        (
+            replace(sign, inputs=("x",), outputs=("bits",), constants={"threshold": "zero", "flip": "flip"}),
+            replace(conv, inputs=("bits",)),
+        ),
+        ("x",),
+        ("y",),
+    )  # fmt: skip
+    for n, label in enumerate(choices(program, program.steps[1], load_target(BOARDS[board]).features)):
+        artifact = api.compile_program(program, tmp_path / str(n), board=board, labels={conv.name: label})
+        with api.connect(artifact) as session:
+            np.testing.assert_array_equal(session.run(x)[0], pack_bits(dot >= threshold), err_msg=label)
