@@ -21,6 +21,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from flatbuffers import flexbuffers
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +50,7 @@ class T:
 
 @dataclass(frozen=True)
 class Op:
-    """kind: a BuiltinOperator, e.g. "CONV_2D". inputs: "" is an absent optional input.
+    """kind: a BuiltinOperator, e.g. "CONV_2D", or "CUSTOM name". inputs: "" is an absent optional input.
 
     options: fields of its options table, spelt as in the object API (strideW, fusedActivationFunction).
     Enum values may be written by name: padding="SAME", fusedActivationFunction="RELU6".
@@ -105,7 +106,8 @@ def _tensor(spec: T, buffers: list[Any]) -> Any:
 
 def _operator_code(kind: str, version: int) -> Any:
     code = schema.OperatorCodeT()
-    code.builtinCode = getattr(schema.BuiltinOperator, kind)
+    code.builtinCode = getattr(schema.BuiltinOperator, kind.partition(" ")[0])
+    code.customCode = kind.partition(" ")[2] or None
     code.deprecatedBuiltinCode = min(code.builtinCode, 127)
     code.version = version
     return code
@@ -116,6 +118,9 @@ def _operator(op: Op, opcode_index: int, index: Mapping[str, int]) -> Any:
     operator.opcodeIndex = opcode_index
     operator.inputs = np.array([index[n] for n in op.inputs], np.int32)
     operator.outputs = np.array([index[n] for n in op.outputs], np.int32)
+    if op.kind.startswith("CUSTOM "):  # a FlexBuffers map, as Larq's operators have it
+        operator.customOptions = np.frombuffer(flexbuffers.Dumps(dict(op.options)), np.uint8)
+        return operator
     table = _OPTIONS.get(op.kind) or _BY_FOLDED_NAME.get(f"{op.kind.replace('_', '').lower()}options")
     if table is not None:
         options = getattr(schema, f"{table}T")()

@@ -1,6 +1,6 @@
 """TFLite -> Relax, on top of TVM's converter.
 
-Operators in `tflite_ops.HANDLERS` are converted by us, one way for float and for 8-bit. Of the rest,
+Operators in `HANDLERS` are converted by us, one way for float and for 8-bit. Of the rest,
 data movement goes through TVM's converter on the integers, and everything else through it in float
 between dequantize and quantize: what TVM can do in float, a quantized model can use.
 """
@@ -17,11 +17,13 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.tflite.tflite_frontend import ExprTable, OperatorConverter, TensorWrapper
 
+from edgert.codegen.frontends import tflite_larq, tflite_ops
 from edgert.codegen.frontends.tflite_file import ELEMENT_BYTES, read_model
-from edgert.codegen.frontends.tflite_ops import HANDLERS, INTEGER_MOVERS
+from edgert.codegen.frontends.tflite_ops import INTEGER_MOVERS
 from edgert.codegen.program import Array
 from edgert.errors import EdgertError, ModelError, UnsupportedOperatorError
 
+HANDLERS = tflite_ops.HANDLERS | tflite_larq.HANDLERS
 _OPERATOR_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
 
 

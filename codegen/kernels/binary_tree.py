@@ -67,7 +67,7 @@ def tree_supports(step: Step, constants: Constants) -> bool:
 
 
 def _may_pay(weights: Array) -> bool:
-    """With each channel computed from the one nearest to it, which no tree can beat: found without a search."""
+    """With each channel computed from the one nearest to it: no tree is cheaper, and it needs no search."""
     from edgert.codegen.kernels.binary import pack_bits
 
     words = pack_bits(weights > 0).reshape(len(weights), -1)
