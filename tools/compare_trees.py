@@ -21,7 +21,7 @@ from edgert.cache import write_aside
 ROOT = Path(__file__).parents[1]
 WIDTH, EPOCHS, IMAGES, RATE = 32, 20, 10_000, 0.4
 ARMS: tuple[tuple[str, float], ...] = (
-    ("bits", 0.0), ("bits", 0.25), ("bits", 0.5), ("bits", 2.0), ("bits", 8.0),
+    ("bits", 0.0), ("bits", 0.25), ("bits", 0.4), ("bits", 0.5), ("bits", 2.0), ("bits", 8.0),
     ("words", 1.0), ("words", 4.0), ("words", 16.0),
 )  # fmt: skip
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import binary_docs
+
 from edgert import errors
 from edgert.board import Board, list_boards, load_board
 from edgert.cli.boards import LINKS
@@ -24,7 +26,7 @@ from edgert.report.tables import Column, markdown, number
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md", "docs/quantization.md",
-    "docs/search.md",
+    "docs/search.md", "docs/binary.md",
 )  # fmt: skip
 MEASURED = ROOT / "docs" / "measured.json"
 MEASURED_BOARDS = tuple(
@@ -286,6 +288,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "quantization": quantization,
     "costs": costs,
     "compare": compare,
+    **binary_docs.GENERATORS,
 }
 
 

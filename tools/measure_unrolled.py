@@ -1,0 +1,86 @@
+"""A binary layer unrolled into logic: look-up tables dense and by its tree, and the same outputs in
+simulation.
+
+    python tools/measure_unrolled.py NETWORK.npz [--layer 1] [--cap 4] [--write]
+
+NETWORK: the npz layout of docs/binary.md. Synthesis takes minutes. --write puts the result into
+docs/unrolled.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgert.cache import write_aside
+from edgert.codegen.hls.unrolled import unrolled
+from edgert.codegen.mst import Tree, distances, spanning_tree
+from edgert.codegen.program import Array
+from edgert.rtl.tools import FAMILIES, simulate, synthesize
+
+ROOT = Path(__file__).parents[1]
+WINDOWS = 1000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", type=Path)
+    parser.add_argument("--layer", type=int, default=1)
+    parser.add_argument("--cap", type=int, default=4, help="the most edges on the way to a channel")
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    result = {"command": f"python tools/measure_unrolled.py {args.network.name} --layer {args.layer} --write"}
+    result |= _measured(args.network, args.layer, args.cap)
+    text = json.dumps(result, indent=1) + "\n"
+    if args.write:
+        write_aside(ROOT / "docs" / "unrolled.json", text.encode())
+    print(text, end="")
+    return 0
+
+
+def _measured(path: Path, layer: int, cap: int) -> dict[str, Any]:
+    bits, thresholds = _layer(path, layer)
+    channels, n = bits.shape
+    differ, turned = distances(bits)
+    trees: dict[str, Tree | None] = {
+        "dense": None,
+        "tree": spanning_tree(differ, n, turned),
+        f"tree, depth {cap}": spanning_tree(differ, n, turned, cap=cap),
+    }
+    windows = np.random.default_rng(0).random((WINDOWS, n)) < 0.5
+    wanted = (windows[:, None] == (bits[None] > 0)).sum(2) > thresholds
+    luts: dict[str, dict[str, int]] = {}
+    for how, tree in trees.items():
+        verilog = unrolled("layer", bits, thresholds, tree)
+        if not np.array_equal(simulate(verilog, "layer", windows, channels), wanted):
+            raise SystemExit(f"{how}: other outputs in simulation")
+        luts[how] = {}
+        for family in FAMILIES:
+            luts[how][family] = synthesize(verilog, "layer", family)["luts"]
+            print(f"{how}: {luts[how][family]} LUTs for {family}", file=sys.stderr, flush=True)
+    return {
+        "layer": f"layer {layer} of {path.stem}, {n} bits to {channels} channels",
+        "simulated_windows": WINDOWS,
+        "depth": {how: tree.depth if tree else 0 for how, tree in trees.items()},
+        "share_of_bits": {
+            how: round(tree.cost / bits.size, 4) if tree else 1.0 for how, tree in trees.items()
+        },
+        "luts": luts,
+    }
+
+
+def _layer(path: Path, layer: int) -> tuple[Array, Array]:
+    """(bits [channels, n], thresholds [channels])"""
+    with np.load(path) as arrays:
+        n = int(arrays["kernel"][layer] ** 2 * arrays["cin"][layer])
+        bits = np.unpackbits(arrays[f"w{layer}"], axis=1, bitorder="little", count=n)
+        return bits, arrays[f"t{layer}"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
