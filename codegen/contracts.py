@@ -132,6 +132,10 @@ CONTRACTS: dict[str, Contract] = {
             (_SIGNS, ("scale", "float32", "[out_c]"), ("bias", "float32", "[out_c]")),
         ),
         Contract(
+            "conv2d_b1_s16", "binary", 1, (*_IMAGE, *_WINDOW, "pad_value", "y_scale"),
+            (_SIGNS, ("scale", "float32", "[out_c]"), ("bias", "float32", "[out_c]")), frozenset({"y_scale"}),
+        ),
+        Contract(
             "conv2d_s8_b1", "binary", 1, (*_IMAGE, *_WINDOW, "x_zero"),
             (("weights", "int8", "[out_c, kernel_h, kernel_w, in_c]"), ("threshold", "int32", "[out_c]")),
         ),
@@ -141,6 +145,10 @@ CONTRACTS: dict[str, Contract] = {
         ),
         Contract(
             "sign_s8_b1", "binary", 1, ("outer", "channels"),
+            (("threshold", "int32", "[channels]"), ("flip", "bool", "[channels]")),
+        ),
+        Contract(
+            "sign_s16_b1", "binary", 1, ("outer", "channels"),
             (("threshold", "int32", "[channels]"), ("flip", "bool", "[channels]")),
         ),
         Contract(

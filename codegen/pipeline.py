@@ -57,6 +57,11 @@ PHASES: tuple[Phase, ...] = (
 )  # fmt: skip
 
 
+def named(*names: str) -> tuple[Phase, ...]:
+    """These phases, in their order: what comes before legalization, for an export say."""
+    return tuple(phase for phase in PHASES if phase.name in names)
+
+
 def compile_to_program(data: bytes, name: str) -> Program:
     """A TFLite or ONNX file as a Program.
 

@@ -58,8 +58,31 @@ def print_primfunc(func: tirx.PrimFunc, name: str) -> TirFunction:
     the parameters; buffers inside live in scratch. Raises UnsupportedOperatorError.
     """
     with tvm.target.Target("c"):
-        lowered = _pipeline()(tvm.IRModule({"f": func.with_attr("global_symbol", "f")}))["f"]
+        lowered = _pipeline()(_inlined(func.with_attr("global_symbol", "f")))["f"]
     return _Printer(lowered, name).run()
+
+
+def _inlined(func: tirx.PrimFunc) -> tvm.IRModule:
+    """Elementwise blocks become a part of the elementwise ones that read them: no buffer for what is between.
+
+    What feeds a sum, a padded map say, keeps its buffer: it would be computed anew for every term.
+    """
+    schedule = s_tir.Schedule(tvm.IRModule({"f": func}), debug_mask=0)
+    try:
+        blocks = schedule.get_child_blocks(schedule.get_sblock("root", "f"))
+    except s_tir.ScheduleError:  # no blocks at all
+        return schedule.mod
+    for block in blocks[:-1]:
+        if all(_only_spatial(schedule, b) for b in (block, *schedule.get_consumers(block))):
+            try:
+                schedule.compute_inline(block)
+            except s_tir.ScheduleError:  # it reads more than one element of a value, say
+                continue
+    return schedule.mod
+
+
+def _only_spatial(schedule: s_tir.Schedule, block: Any) -> bool:
+    return all(int(v.iter_type) == tirx.IterVar.DataPar for v in schedule.get(block).iter_vars)
 
 
 class _Printer:

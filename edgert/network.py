@@ -72,7 +72,7 @@ class Network:
         from edgert.codegen import pipeline
         from edgert.codegen.tflite import to_tflite
 
-        return to_tflite(pipeline.run_phases(self.module, pipeline.PHASES[:2]), self.name)
+        return to_tflite(pipeline.run_phases(self.module, pipeline.named("simplify", "fuse")), self.name)
 
     def save(self, path: str | Path) -> Path:
         """Write `to_tflite()`. Raises UnsupportedOperatorError, UsageError (cannot write)."""

@@ -31,7 +31,7 @@ def run_step(program: Program, step: Step, memory: dict[str, Array]) -> None:
     sources = [memory[n] if n in memory else program.constants[n] for n in step.inputs]
     constants = {role: _exact(program.constants[n]) for role, n in step.constants.items()}
     y = memory[step.outputs[0]]
-    g = {name: value if name == "scale" else int(value) for name, value in step.attrs.items()}
+    g = {name: value if name in ("scale", "y_scale") else int(value) for name, value in step.attrs.items()}
     if step.op == "copy_rows":
         _copy_rows(g, sources[0], y)
         return
@@ -286,6 +286,11 @@ def _binary_conv2d_f32(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Ar
     return np.asarray(_binary_dots(g, x, c).astype(np.float32) * c["scale"] + c["bias"])
 
 
+def _binary_conv2d_s16(g: Mapping[str, Any], x: Sequence[Array], c: Roles) -> Array:
+    steps = _binary_conv2d_f32(g, x, c) / np.float32(g["y_scale"])
+    return np.clip(np.sign(steps) * np.floor(np.abs(steps).astype(np.float64) + 0.5), -(2**15), 2**15 - 1)
+
+
 def _first_binary_conv2d(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
     taps = _windows(_image(x[0], g, "in_c") - g["x_zero"], g)
     weights = c["weights"].reshape(g["out_c"], g["kernel_h"], g["kernel_w"], g["in_c"])
@@ -311,9 +316,11 @@ _RULES: dict[str, Callable[[Mapping[str, Any], Sequence[Array], Roles], Array]] 
     "conv2d_pool_s8": _conv2d_pool,
     "conv2d_b1": _binary_conv2d,
     "conv2d_b1_f32": _binary_conv2d_f32,
+    "conv2d_b1_s16": _binary_conv2d_s16,
     "conv2d_s8_b1": _first_binary_conv2d,
     "max_pool2d_b1": _binary_max_pool,
     "sign_s8_b1": _sign_s8,
+    "sign_s16_b1": _sign_s8,
     "sign_f32_b1": _sign_f32,
     "depthwise_conv2d_s8": _depthwise,
     "fully_connected_s8": _fully_connected,

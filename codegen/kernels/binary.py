@@ -19,6 +19,7 @@ Words = npt.NDArray[np.uint32]
 Pack: TypeAlias = Callable[[Step, Constants], dict[str, Array]]
 LeadBytes: TypeAlias = Callable[[Step, int], int | None]
 _BLOCK = 16  # taps that csrc/kernels/binary/sliced.inc.h sums at once
+_REAL_BYTES = {"conv2d_b1_f32": 4, "conv2d_b1_s16": 2}  # of an output that is no bit
 _LONGEST = 2**16 - 1  # a tap's number has 16 bits
 
 
@@ -55,7 +56,7 @@ def _pixel_reads(step: Step) -> npt.NDArray[np.int64]:
 def _out_pixel(step: Step) -> tuple[int, int]:
     """Elements of an output pixel, bytes of one."""
     out_c = int(step.attrs["out_c"])
-    return (out_c, 4) if step.op == "conv2d_b1_f32" else (bit_words(out_c), 4)
+    return (out_c, _REAL_BYTES[step.op]) if step.op in _REAL_BYTES else (bit_words(out_c), 4)
 
 
 def by_word_lead(step: Step, input_index: int) -> int:
@@ -111,7 +112,7 @@ def sliced_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array
     }
 
 
-def sliced_f32_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array]:
+def sliced_real_pack(step: Step, constants: Constants, lanes: int) -> dict[str, Array]:
     weights = constants["weights"]
     ones = (weights.reshape(weights.shape[0], -1) > 0).sum(1)
     return {
@@ -142,7 +143,7 @@ def _padded(step: Step) -> bool:
 
 
 def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
-    shared = Variant(
+    bits = Variant(
         "conv2d_b1",
         f"sliced{lanes}",
         f"kernels/binary/conv2d_b1__sliced{lanes}.h",
@@ -153,7 +154,8 @@ def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
         lead_bytes=by_pixel_lead,
         uses_scratch=True,
     )
-    return shared, replace(shared, contract="conv2d_b1_f32", pack=partial(sliced_f32_pack, lanes=lanes))
+    reals = partial(sliced_real_pack, lanes=lanes)
+    return bits, *(replace(bits, contract=contract, pack=reals) for contract in _REAL_BYTES)
 
 
 def xnor_pack(step: Step, constants: Constants) -> dict[str, Array]:
@@ -272,7 +274,7 @@ def pool_lead_bytes(step: Step, input_index: int) -> int:
 def sign_lead_bytes(step: Step, input_index: int) -> int:
     """A word is written when its channels were read: it is never larger than they are, but for a last few."""
     outer, channels = ints(step, "outer", "channels")
-    each = 4 if step.op == "sign_f32_b1" else 1
+    each = {"sign_f32_b1": 4, "sign_s16_b1": 2, "sign_s8_b1": 1}[step.op]
     starts = np.arange(0, channels, 32)
     reads = (np.arange(outer)[:, None] * channels + starts).ravel() * each
     return lead(reads, 4, read_bytes=1)
@@ -294,8 +296,10 @@ VARIANTS = (
     _first_dsp(2),
     _ref("conv2d_b1", by_word_lead, _as_words("weights")),
     _ref("conv2d_b1_f32", by_word_lead, _as_words("weights")),
+    _ref("conv2d_b1_s16", by_word_lead, _as_words("weights")),
     _ref("conv2d_s8_b1", by_word_lead),
     _ref("max_pool2d_b1", pool_lead_bytes, _as_words("minimum")),
     _ref("sign_s8_b1", sign_lead_bytes, _as_words("flip")),
+    _ref("sign_s16_b1", sign_lead_bytes, _as_words("flip")),
     _ref("sign_f32_b1", sign_lead_bytes),
 )

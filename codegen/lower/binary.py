@@ -10,14 +10,14 @@ from tvm.ir import Call
 from edgert.codegen.lower.context import Composite
 from edgert.codegen.passes.binarize import out_first
 from edgert.codegen.passes.binary_forms import two_valued
-from edgert.codegen.passes.composite import array, op_name, shape_of
+from edgert.codegen.passes.composite import array, dtype_of, op_name, shape_of
 from edgert.codegen.program import Array, Attr
 
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
 def conv2d(c: Composite) -> None:
-    """A convolution or a product of bits, to bits or to floats."""
+    """A convolution or a product of bits, to bits, to int16 or to floats."""
     layer = c.body.find("relax.nn.conv2d", "relax.matmul")
     assert layer is not None
     found = two_valued(out_first(layer))
@@ -37,6 +37,10 @@ def conv2d(c: Composite) -> None:
         return
     scale, bias = np.abs(gain).astype(np.float32), shift.astype(np.float32)
     constants = {"weights": signs, "scale": scale, "bias": bias}
+    if c.body.output is not None:
+        attrs["y_scale"] = c.output[0]
+        c.program.step(c.layer, "conv2d_b1_s16", (name,), c.result(), attrs, constants, macs)
+        return
     c.program.step(c.layer, "conv2d_b1_f32", (name,), c.result(), attrs, constants, macs)
 
 
@@ -133,7 +137,7 @@ def max_pool2d(c: Composite) -> None:
 
 
 def sign(c: Composite) -> None:
-    """Of floats, or of int8."""
+    """Of floats, of int8 or of int16."""
     channels, dequantize = c.shape[-1], c.body.find("relax.dequantize")
     gain, shift = _line(c, channels)
     constants: dict[str, Array]
@@ -149,7 +153,8 @@ def sign(c: Composite) -> None:
     factor = np.abs(gain) * x.scale
     limit = _of_inputs(factor, direction * shift, x.zero, falls, strict=_strict(c))
     constants = {"threshold": limit, "flip": np.asarray(falls)}
-    c.program.step(c.layer, "sign_s8_b1", (x.name,), _bits(c), attrs, constants)
+    contract = "sign_s16_b1" if dtype_of(dequantize.args[0]) == "int16" else "sign_s8_b1"
+    c.program.step(c.layer, contract, (x.name,), _bits(c), attrs, constants)
 
 
 def _of_inputs(factor: Array, shift: Array, zero: int, falls: Array, *, strict: bool) -> Array:

@@ -2,6 +2,7 @@
 
     sign(a*x + b)          of floats, of int8, of a convolution of int8
     a * conv2d(bits, w) + b     and the sign of it, where w is -c and +c per channel; a product likewise
+    quantize(a * conv2d(bits, w) + b) to int16
     max_pool2d(bits)       also where it stands between a convolution and its sign
 
 Needs: one binding per result; what is linear folded as far as it goes (fold_linear).
@@ -78,12 +79,17 @@ class _Binarizer:
     # What a variable is made of; both return the variables that are then needed as they are
 
     def _real(self, var: relax.Var, value: Expr) -> set[relax.Var]:
-        line = line_of(var, self.values)
-        layer = self._layer(line.x) if self._private(line.interior, var) else None
-        if layer is None or (line.x is not var and self.uses[line.x] != 1):
+        rounded = _is_int16(value) and self.uses[value.args[0]] == 1
+        last = value.args[0] if rounded else var
+        line = line_of(last, self.values)
+        layer = self._layer(line.x) if self._private(line.interior, last) else None
+        if layer is None or (line.x is not last and self.uses[line.x] != 1):
             self.made.append((var, value))
             return {v for v in leaves(value) if isinstance(v, relax.Var)}
-        return self._composite("binary_conv2d", var, self._chain(layer, line, var), as_bits=layer.source)
+        chain = self._copied(layer.chain, line)
+        if rounded:
+            chain.append((var, Call(value.op, [chain[-1][0], *value.args[1:]], value.attrs, ret_ty=value.ty)))
+        return self._composite("binary_conv2d", var, chain, as_bits=layer.source)
 
     def _bits(self, var: relax.Var, value: Expr) -> set[relax.Var]:
         result = self.bits[var]
@@ -115,10 +121,10 @@ class _Binarizer:
         alone = private and self._private(inner.interior, z) and (inner.x is z or self.uses[inner.x] == 1)
         layer = self._layer(inner.x) if alone else None
         if layer is not None:
-            chain = self._chain(layer, whole, result, sign.strict)
+            chain = self._copied(layer.chain, whole, sign.strict)
             return self._composite("binary_conv2d", result, chain, as_bits=layer.source)
         integers = self._integers(whole.x, alone)
-        chain = self._copied(integers, whole, result, sign.strict)
+        chain = self._copied(integers, whole, sign.strict)
         kind = "sign_conv2d" if len(integers) > 1 else "binary_sign"
         return self._composite(kind, result, chain)
 
@@ -180,8 +186,8 @@ class _Binarizer:
     def _integers(self, x: Expr, alone: bool) -> tuple[relax.Var, ...]:
         """What leads from int8 to x: a dequantize, or a convolution of one with constant weights."""
         call = self._made_of(x)
-        if op_name(call) == "relax.dequantize" and _per_tensor(call) and dtype_of(call.args[0]) == "int8":
-            return (x,)
+        if op_name(call) == "relax.dequantize" and _per_tensor(call):
+            return (x,) if dtype_of(call.args[0]) in ("int8", "int16") else ()
         if op_name(call) != "relax.nn.conv2d" or not alone or not _plain_conv(call):
             return ()
         data = self._made_of(call.args[0])
@@ -197,15 +203,8 @@ class _Binarizer:
 
     # Writing
 
-    def _chain(
-        self, layer: _Layer, line: Line, result: relax.Var, strict: bool | None = None
-    ) -> list[Binding]:
-        return self._copied(layer.chain, line, result, strict)
-
-    def _copied(
-        self, chain: tuple[relax.Var, ...], line: Line, result: relax.Var, strict: bool | None = None
-    ) -> list[Binding]:
-        """These bindings, the line behind them, and its sign; the last one is `result`."""
+    def _copied(self, chain: tuple[relax.Var, ...], line: Line, strict: bool | None = None) -> list[Binding]:
+        """These bindings, the line behind them, and its sign."""
         body = _Writer(self.normalize)
         body.bindings = [(var, self.values[var]) for var in chain]
         x = body.affine(line.x, line.gain, line.shift)
@@ -302,6 +301,13 @@ def _binary_matmul(call: Call) -> bool:
 def _plain_pool(pool: Call) -> bool:
     plain = str(pool.attrs.layout) == "NHWC" and not pool.attrs.ceil_mode
     return plain and all(int(d) == 1 for d in pool.attrs.dilation)
+
+
+def _is_int16(value: Expr) -> bool:
+    """A quantize to int16 with one scale and no zero point."""
+    if op_name(value) != "relax.quantize" or str(value.ty.dtype) != "int16":
+        return False
+    return _per_tensor(value) and not array(value.args[2]).any() and isinstance(value.args[0], relax.Var)
 
 
 def _per_tensor(dequantize: Call) -> bool:

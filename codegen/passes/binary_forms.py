@@ -100,13 +100,30 @@ def line_of(x: Expr, values: Values) -> Line:
     channels = shape_of(x)[-1]
     gain, shift, interior = np.ones(channels), np.zeros(channels), []
     while isinstance(_made_of(x, values), Call):
-        step = affine(_made_of(x, values))
+        step = affine(_with_constants(_made_of(x, values), values))
         if step is None or shape_of(step.x) != shape_of(x):
             break
         shift, gain = shift + gain * step.shift, gain * step.gain
         interior.append(x)
         x = step.x
     return Line(x, gain, shift, tuple(interior))
+
+
+def _with_constants(call: Call, values: Values) -> Call:
+    """An integer bias as the real numbers that it stands for."""
+    if len(call.args) != 2:
+        return call
+    arguments = [_real_constant(a, values) for a in call.args]
+    same = all(a is b for a, b in zip(arguments, call.args, strict=True))
+    return call if same else Call(call.op, arguments, call.attrs, call.ty_args, ret_ty=call.ty)
+
+
+def _real_constant(expr: Expr, values: Values) -> Expr:
+    inner = _made_of(expr, values)
+    if op_name(inner) != "relax.dequantize" or not isinstance(inner.args[0], GenericConst):
+        return expr
+    integers, scale, zero = (array(a).astype(np.float64) for a in inner.args)
+    return relax.const(((integers - zero) * scale).astype(np.float32), "float32")
 
 
 def two_valued(weights: Array) -> tuple[Array, Array] | None:

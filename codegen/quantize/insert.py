@@ -90,9 +90,9 @@ class _Writer:
 
     def _quantize(self, var: relax.Var, name: str) -> None:
         scale, zero = self.quants[var]
+        dtype = "int16" if var in self.graph.wide else "int8"
         self.stored[var] = self._emit(
-            name,
-            R.quantize(self.real[var], _f32(scale), relax.const(zero, "int32"), axis=0, out_dtype="int8"),
+            name, R.quantize(self.real[var], _f32(scale), relax.const(zero, "int32"), axis=0, out_dtype=dtype)
         )
 
     def _read(self, expr: Expr) -> Expr:

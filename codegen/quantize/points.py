@@ -16,6 +16,7 @@ from tvm.ir import Expr, GenericConst, Tuple
 
 from edgert.codegen.passes.composite import array, dtype_of, is_tensor, leaves, op_name
 from edgert.codegen.passes.patterns import ELEMENTWISE
+from edgert.codegen.quantize.binary_points import BinaryPart
 from edgert.codegen.quantize.options import Options
 
 SAME_SCALE = frozenset(
@@ -38,6 +39,7 @@ class Graph:
     """A float network's bindings in order, who reads what, and the points.
 
     group: point -> the first point that has the same scale. float_layers: bindings that stay float.
+    wide: points that become int16 (codegen/quantize/binary_points.py).
     """
 
     main: relax.Function
@@ -46,6 +48,7 @@ class Graph:
     points: tuple[relax.Var, ...]
     group: dict[relax.Var, relax.Var]
     float_layers: frozenset[relax.Var]
+    wide: frozenset[relax.Var] = frozenset()
 
     def inputs(self, var: relax.Var) -> list[relax.Var]:
         """The activations that a binding reads."""
@@ -62,7 +65,8 @@ def find_points(mod: tvm.IRModule, options: Options) -> Graph:
             if isinstance(source, relax.Var):
                 readers[source].append(var)
     results = {v for v in leaves(main.body.body) if isinstance(v, relax.Var)}
-    inside = _interior(values, readers, results)
+    binary = BinaryPart(values, readers, results)
+    inside = _interior(values, readers, results) | binary.inside
     real = [
         v for v in (*main.params, *values) if is_tensor(v) and dtype_of(v) == "float32" and v not in inside
     ]
@@ -71,7 +75,9 @@ def find_points(mod: tvm.IRModule, options: Options) -> Graph:
     points = tuple(
         v for v in points if v not in kept or any(r not in kept for r in readers[v]) or v in results
     )
-    return Graph(main, values, readers, points, _groups(values, points), frozenset(kept))
+    wide = binary.wide(points)
+    groups = _groups(values, points, wide)
+    return Graph(main, values, readers, points, groups, frozenset(kept), wide)
 
 
 def _interior(
@@ -145,7 +151,9 @@ def _float_layers(
     return kept
 
 
-def _groups(values: dict[relax.Var, Expr], points: tuple[relax.Var, ...]) -> dict[relax.Var, relax.Var]:
+def _groups(
+    values: dict[relax.Var, Expr], points: tuple[relax.Var, ...], wide: frozenset[relax.Var]
+) -> dict[relax.Var, relax.Var]:
     group = {p: p for p in points}
 
     def first(var: relax.Var) -> relax.Var:
@@ -156,6 +164,6 @@ def _groups(values: dict[relax.Var, Expr], points: tuple[relax.Var, ...]) -> dic
     for var in points:
         if var in values and op_name(values[var]) in SAME_SCALE:
             for source in leaves(values[var]):
-                if source in group:
+                if source in group and (source in wide) == (var in wide):
                     group[first(var)] = first(source)
     return {p: first(p) for p in points}

@@ -17,7 +17,7 @@ from edgert.codegen.quantize.equalize import equalize
 from edgert.codegen.quantize.insert import insert
 from edgert.codegen.quantize.options import Options
 from edgert.codegen.quantize.points import FIXED, Graph, find_points
-from edgert.codegen.quantize.ranges import choose, to_quant
+from edgert.codegen.quantize.ranges import choose, to_quant, to_wide_quant
 from edgert.codegen.quantize.report import LayerNoise, noise
 
 
@@ -68,11 +68,17 @@ def _quants(graph: Graph, statistics: Statistics, options: Options) -> dict[rela
     fixed: dict[relax.Var, tuple[float, int]] = {}
     for var in graph.points:
         histogram = statistics.histograms[var]
-        whole = var in graph.main.params  # an input is never clipped: its scale is what the user knows of it
+        # an input is never clipped: its scale is what the user knows of it; 16 bits have room for all
+        whole = var in graph.main.params or var in graph.wide
         found = (histogram.low, histogram.high) if whole else choose(histogram, options)
         ranges.setdefault(graph.group[var], []).append(found)
         name = op_name(graph.values.get(var, var))
         if name in FIXED:
             fixed[graph.group[var]] = FIXED[name]
     enclosing = {first: (min(r[0] for r in rs), max(r[1] for r in rs)) for first, rs in ranges.items()}
-    return {var: fixed.get(graph.group[var], to_quant(*enclosing[graph.group[var]])) for var in graph.points}
+    return {
+        var: to_wide_quant(*enclosing[graph.group[var]])
+        if var in graph.wide
+        else fixed.get(graph.group[var], to_quant(*enclosing[graph.group[var]]))
+        for var in graph.points
+    }

@@ -35,6 +35,11 @@ def to_quant(low: float, high: float) -> tuple[float, int]:
     return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
+def to_wide_quant(low: float, high: float) -> tuple[float, int]:
+    """(scale, 0) of int16 for [low, high], symmetric."""
+    return float(np.float32(max(-low, high, 1e-8) / 32767)), 0
+
+
 def to_int8(values: Array, scale: float, zero: int) -> Array:
     """Real numbers as the integers that stand for them."""
     integers: Array = np.clip(np.rint(values / np.float32(scale)) + zero, -128, 127).astype(np.int8)

@@ -42,7 +42,7 @@ class Case:
             for k in range(2)
         )  # type: ignore[return-value]
 
-    def step(self, op: str, **more: int) -> Step:
+    def step(self, op: str, **more: float) -> Step:
         batch, in_h, in_w, in_c = self.x
         return step(
             op, batch=batch, in_h=in_h, in_w=in_w, in_c=in_c, out_h=self.out[0], out_w=self.out[1],
@@ -146,6 +146,24 @@ def test_convolution_to_float(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_convolution_to_int16(case: Case) -> None:
+    """As the one to float and the rounding behind it; some of it saturates."""
+    x, weights = signs(*case.x), signs(case.out_c, *case.kernel, case.x[3])
+    scale, bias = (RNG.normal(size=case.out_c).astype(np.float32) for _ in range(2))
+    constants = {"weights": weights, "scale": scale, "bias": bias}
+    real = dots(case, x, weights, case.pad_value).astype(np.float32) * scale + bias
+    y_scale = float(np.float32(np.abs(real).max() / 30000))
+    for step_size in (y_scale, y_scale / 4):
+        steps = (real / np.float32(step_size)).astype(np.float64)
+        rounded = np.clip(np.sign(steps) * np.floor(np.abs(steps) + 0.5), -(2**15), 2**15 - 1)
+        expected = rounded.astype(np.int16)
+        s = case.step("conv2d_b1_s16", pad_value=case.pad_value, y_scale=step_size)
+        check(s, pack_bits(x > 0), expected, expected.shape, "int16", constants)
+        y = Tensor("y", expected.shape, "int16")
+        np.testing.assert_array_equal(by_oracle(s, x > 0, "b1", y, constants), expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_first_layer(case: Case) -> None:
     """int8 inputs; weights that are signs, and others."""
     x = RNG.integers(-128, 128, case.x).astype(np.int8)
@@ -206,6 +224,10 @@ def test_signs(channels: int) -> None:
     constants: dict[str, Any] = {"threshold": threshold, "flip": flip}
     check(s, x, pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
     np.testing.assert_array_equal(by_oracle(s, x, "int8", Tensor("y", bits.shape, "b1"), constants), bits)
+    wide, threshold = x.astype(np.int16) * 200, threshold * 200
+    bits, constants = (wide >= threshold) ^ flip, constants | {"threshold": threshold}
+    s = step("sign_s16_b1", outer=9, channels=channels)
+    check(s, wide, pack_bits(bits), pack_bits(bits).shape, "uint32", constants)
     real = RNG.normal(size=(9, channels)).astype(np.float32)
     real[:2, 0] = (np.nan, 0)
     gain, shift = (RNG.normal(size=channels).astype(np.float32) for _ in range(2))

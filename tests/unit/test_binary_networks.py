@@ -214,3 +214,63 @@ def test_bad_npz(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError) as error:
         compile_to_program(npz(changes), "net.npz")
     assert message in str(error.value)
+
+
+# Quantized
+
+
+def quantized(
+    model: nn.Module, example: Tensor, count: int = 12
+) -> tuple[edgert.network.Network, list[Tensor]]:
+    """With batch statistics of the data that it is calibrated with."""
+    data = [torch.randn_like(example) for _ in range(count)]
+    model.train()
+    with torch.no_grad():
+        model(torch.cat(data))
+    model.eval()
+    return load(model, example=example).quantize([x.numpy() for x in data]), data
+
+
+def from_int8(session: edgert.Session, x: Tensor) -> np.ndarray:  # type: ignore[type-arg]
+    """The real output for a real input."""
+    given, out = session.report["inputs"][0], session.report["outputs"][0]
+    q = np.clip(np.rint(x.numpy() / given["scale"]) + given["zero_point"], -128, 127).astype(np.int8)
+    (y,) = session.run(q)
+    return (y.astype(np.float64) - out["zero_point"]) * out["scale"]
+
+
+def test_a_quantized_network_is_bits_from_its_first_layer_on() -> None:
+    torch.manual_seed(6)
+    network, data = quantized(Vgg(SIGNS["where >="]), torch.randn(1, 3, 16, 16))
+    program = module_to_program(network.module, "net")
+    assert [s.op for s in program.steps] == [
+        "strided_copy", "conv2d_s8_b1", "conv2d_b1", "max_pool2d_b1", "conv2d_b1", "max_pool2d_b1", "conv2d_b1",
+        "conv2d_b1_s16",
+    ]  # fmt: skip
+    with edgert.connect(edgert.compile(network, board="host", name="net")) as session:
+        outputs = [session.run(np.zeros((1, 3, 16, 16), np.int8))[0] for _ in data[:2]]
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("board", ["cortex-m4-emulated", "rv32imc-emulated"])
+def test_shortcuts_are_int16(board: str) -> None:
+    """RSign, RPReLU and real shortcuts: as close to the float network as 16 bits are, the same on a board."""
+    torch.manual_seed(7)
+    model = Residual()
+    network, data = quantized(model, torch.randn(1, 3, 12, 12))
+    program = module_to_program(network.module, "net")
+    assert [s.op for s in program.steps] == [
+        "strided_copy", "conv2d_s8", "sign_s8_b1", "conv2d_b1_s16", "tir", "sign_s16_b1", "conv2d_b1_s16", "tir",
+        "tir", "quantize_f32_s8",
+    ]  # fmt: skip
+    tensors = [program.tensors[s.outputs[0]].dtype for s in program.steps]
+    assert tensors.count("int16") == 3 and tensors.count("float32") == 2  # what is averaged, and its means
+    host = edgert.compile(network, board="host", name="net")
+    target = edgert.compile(network, board=board, name="net")
+    with edgert.connect(host) as session, edgert.connect(target) as other:
+        for x in data[:3]:
+            got = from_int8(session, x)
+            with torch.no_grad():
+                wanted = model(x).numpy()
+            np.testing.assert_array_equal(from_int8(other, x), got)
+            assert np.abs(got - wanted).max() < 0.05 * np.abs(wanted).max()

@@ -1,9 +1,10 @@
-/* conv2d_b1 and conv2d_b1_f32, 256 output channels in a register: kernels/binary/sliced.inc.h */
+/* conv2d_b1, conv2d_b1_f32 and conv2d_b1_s16, 256 output channels in a register: kernels/binary/sliced.inc.h */
 #ifndef ERT_CONV2D_B1__SLICED256_H
 #define ERT_CONV2D_B1__SLICED256_H
 
 #include "include/ert_taps.h"
 #include "kernels/binary/conv2d_b1_f32.h"
+#include "kernels/binary/conv2d_b1_s16.h"
 
 #define ERT_SLICED_WORDS 8
 #define ERT_SLICED(name) name##256

@@ -1,4 +1,4 @@
-/* conv2d_b1 and conv2d_b1_f32 with an output channel in each bit lane of a register. A template: included once for each
+/* conv2d_b1, _f32 and _s16 with an output channel in each bit lane of a register. A template: included once for each
  * width, with ERT_SLICED_WORDS, the words of a register, and ERT_SLICED(name), which adds the width to a name.
  *
  * With S the sum of a channel's weights, as 0 and 1, over the taps that are +1, and C over all of its n taps,
@@ -226,30 +226,62 @@ ERT_INLINE int32_t ERT_SLICED(ert_sliced_lane)(const LANES *sums, int32_t bits, 
     return (int32_t)sum;
 }
 
-ERT_INLINE void ERT_SLICED(ert_conv2d_b1_f32__sliced)(
-    const uint32_t *x, float *y, const uint32_t *weights, const int32_t *ones, const float *scale, const float *bias,
-    uint8_t *scratch, const ert_conv2d_b1_f32_t *geometry)
+/* The dot products of all channels of a pixel, to `real`, or rounded to `fixed`: one of them is 0. */
+ERT_INLINE void ERT_SLICED(ert_sliced_reals)(
+    float *real, int16_t *fixed, float y_scale, const uint32_t *weights, const int32_t *ones, const float *scale,
+    const float *bias, const ert_taps_t *t, const ert_conv2d_b1_t *g)
 {
-    const ert_conv2d_b1_t one = ert_conv2d_b1_f32_geometry(geometry), *const g = &one;
     const int32_t rows = g->kernel_h * g->kernel_w * g->in_c + 1, bits = ert_sliced_bits(g);
-    for (int32_t b = 0; b < g->batch; b++, x += g->in_h * g->in_w * ert_bit_words(g->in_c)) {
-        for (int32_t i = 0; i < g->out_h; i++) {
-            for (int32_t j = 0; j < g->out_w; j++, y += g->out_c) {
-                const ert_taps_t t = ert_taps(
-                    (uint16_t *)(void *)scratch, x, i * g->stride_h - g->pad_top, j * g->stride_w - g->pad_left, g);
-                const LANES *w = (const LANES *)(const void *)weights;
-                for (int32_t n = 0; n < g->out_c; n += 32 * ERT_SLICED_WORDS, w += rows) {
-                    LANES sums[ERT_SLICED_BITS];
-                    ERT_SLICED(ert_sliced_sum)(sums, bits, w, &t);
-                    for (int32_t k = 0; k < 32 * ERT_SLICED_WORDS && n + k < g->out_c; k++) {
-                        const int32_t sum = ERT_SLICED(ert_sliced_lane)(sums, bits, k);
-                        const int32_t dot = ert_taps_dot(&t, sum, ones[n + k], rows - 1);
-                        y[n + k] = (float)dot * scale[n + k] + bias[n + k];
-                    }
-                }
+    const LANES *w = (const LANES *)(const void *)weights;
+    for (int32_t n = 0; n < g->out_c; n += 32 * ERT_SLICED_WORDS, w += rows) {
+        LANES sums[ERT_SLICED_BITS];
+        ERT_SLICED(ert_sliced_sum)(sums, bits, w, t);
+        for (int32_t c = n; c < n + 32 * ERT_SLICED_WORDS && c < g->out_c; c++) {
+            const int32_t sum = ERT_SLICED(ert_sliced_lane)(sums, bits, c - n);
+            const float v = (float)ert_taps_dot(t, sum, ones[c], rows - 1) * scale[c] + bias[c];
+            if (fixed != NULL) {
+                fixed[c] = ert_conv2d_b1_s16_rounded(v, y_scale);
+            } else {
+                real[c] = v;
             }
         }
     }
 }
 
+/* Every pixel, in order; `pixel` makes what `t` holds the taps of. */
+#define ERT_SLICED_PIXELS(g, x, list, pixel)                                                               \
+    for (int32_t b = 0; b < (g)->batch; b++, (x) += (g)->in_h * (g)->in_w * ert_bit_words((g)->in_c)) {    \
+        for (int32_t i = 0; i < (g)->out_h; i++) {                                                         \
+            for (int32_t j = 0; j < (g)->out_w; j++) {                                                     \
+                const ert_taps_t t = ert_taps(                                                             \
+                    list, x, i * (g)->stride_h - (g)->pad_top, j * (g)->stride_w - (g)->pad_left, g);      \
+                pixel;                                                                                     \
+            }                                                                                              \
+        }                                                                                                  \
+    }
+
+ERT_INLINE void ERT_SLICED(ert_conv2d_b1_f32__sliced)(
+    const uint32_t *x, float *y, const uint32_t *weights, const int32_t *ones, const float *scale, const float *bias,
+    uint8_t *scratch, const ert_conv2d_b1_f32_t *geometry)
+{
+    const ert_conv2d_b1_t g = ert_conv2d_b1_f32_geometry(geometry);
+    uint16_t *const list = (uint16_t *)(void *)scratch;
+    ERT_SLICED_PIXELS(
+        &g, x, list,
+        (ERT_SLICED(ert_sliced_reals)(y, NULL, 0, weights, ones, scale, bias, &t, &g), y += g.out_c))
+}
+
+ERT_INLINE void ERT_SLICED(ert_conv2d_b1_s16__sliced)(
+    const uint32_t *x, int16_t *y, const uint32_t *weights, const int32_t *ones, const float *scale,
+    const float *bias, uint8_t *scratch, const ert_conv2d_b1_s16_t *geometry)
+{
+    const ert_conv2d_b1_t g = ert_conv2d_b1_s16_geometry(geometry);
+    const float y_scale = geometry->y_scale;
+    uint16_t *const list = (uint16_t *)(void *)scratch;
+    ERT_SLICED_PIXELS(
+        &g, x, list,
+        (ERT_SLICED(ert_sliced_reals)(NULL, y, y_scale, weights, ones, scale, bias, &t, &g), y += g.out_c))
+}
+
+#undef ERT_SLICED_PIXELS
 #undef LANES
