@@ -41,7 +41,7 @@ def compile(
 ) -> Artifact:
     """Compile a model for a board (C and a linked firmware) or for a target (C only).
 
-    model: a .tflite, .onnx or .pt2 file, its bytes, or what `edgert.load` made of one. board, target: ids as
+    model: a .tflite, .onnx, .pt2 or .npz file, its bytes, or what `edgert.load` made. board, target: ids as
     `edgert boards` and `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the
     C symbols, by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the
     same input, compiled by the same edgert, from the cache. use_tuned: choose kernels as `edgert tune`

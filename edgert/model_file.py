@@ -20,7 +20,8 @@ def read_model(model: str | Path | bytes) -> tuple[bytes, str]:
         return path.read_bytes(), path.name
     except OSError as error:
         raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint="give the path of a .tflite, .onnx or .pt2 file"
+            f"cannot read {path}: {error.strerror}",
+            hint="give the path of a .tflite, .onnx, .pt2 or .npz file",
         ) from error
 
 

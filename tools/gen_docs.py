@@ -48,7 +48,7 @@ SHORT = (
     "rv32imc-emulated",
 )  # in the README
 LEVELS = ("speed", "balanced", "size")
-DTYPE_WORDS = {"s8": "int8", "f32": "float32"}
+DTYPE_WORDS = {"s8": "int8", "s16": "int16", "f32": "float32", "b1": "bits"}
 MODEL_WORDS = {
     "kws_int8.tflite": "keyword spotting (DS-CNN)",
     "ic_resnet8_int8.tflite": "image classification (ResNet-8)",

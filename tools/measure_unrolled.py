@@ -1,7 +1,7 @@
 """A binary layer unrolled into logic: look-up tables dense and by its tree, and the same outputs in
 simulation.
 
-    python tools/measure_unrolled.py NETWORK.npz [--layer 1] [--cap 4] [--write]
+    python tools/measure_unrolled.py NETWORK.npz [--layer 1] [--cap DEPTH] [--write]
 
 NETWORK: the npz layout of docs/binary.md. Synthesis takes minutes. --write puts the result into
 docs/unrolled.json.
@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", type=Path)
     parser.add_argument("--layer", type=int, default=1)
-    parser.add_argument("--cap", type=int, default=4, help="the most edges on the way to a channel")
+    parser.add_argument("--cap", type=int, help="the most edges on the way to a channel; default: any number")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     result = {"command": f"python tools/measure_unrolled.py {args.network.name} --layer {args.layer} --write"}
@@ -43,15 +43,11 @@ def main() -> int:
     return 0
 
 
-def _measured(path: Path, layer: int, cap: int) -> dict[str, Any]:
+def _measured(path: Path, layer: int, cap: int | None) -> dict[str, Any]:
     bits, thresholds = _layer(path, layer)
     channels, n = bits.shape
     differ, turned = distances(bits)
-    trees: dict[str, Tree | None] = {
-        "dense": None,
-        "tree": spanning_tree(differ, n, turned),
-        f"tree, depth {cap}": spanning_tree(differ, n, turned, cap=cap),
-    }
+    trees: dict[str, Tree | None] = {"dense": None, "tree": spanning_tree(differ, n, turned, cap=cap)}
     windows = np.random.default_rng(0).random((WINDOWS, n)) < 0.5
     wanted = (windows[:, None] == (bits[None] > 0)).sum(2) > thresholds
     luts: dict[str, dict[str, int]] = {}

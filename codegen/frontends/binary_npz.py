@@ -57,12 +57,20 @@ def _arrays(data: bytes, name: str) -> dict[str, Array]:
 class _Network:
     def __init__(self, arrays: Mapping[str, Array], name: str) -> None:
         self.arrays, self.name = arrays, name
-        shape = [self._get(key).astype(np.int64).ravel() for key in ("kernel", "cin", "cout")]
-        if len({len(values) for values in shape}) != 1 or not len(shape[0]):
+        shape = [self._whole(key) for key in ("kernel", "cin", "cout")]
+        if len({len(values) for values in shape}) != 1 or not shape[0]:
             raise self._error("kernel, cin and cout differ in length")
-        self.layers = list(zip(*(values.tolist() for values in shape), strict=True))
-        self.pools = set(arrays["pools"].tolist()) if "pools" in arrays else {1, 3}
-        self.classes = int(arrays["classes"]) if "classes" in arrays else 10
+        self.layers = list(zip(*shape, strict=True))
+        self.pools = set(self._whole("pools")) if "pools" in arrays else {1, 3}
+        self.classes = self._whole("classes")[0] if "classes" in arrays else 10
+        if min(min(layer) for layer in self.layers) < 1 or not 1 <= self.classes <= self.layers[-1][2]:
+            raise self._error(f"sizes below 1, or {self.classes} classes of {self.layers[-1][2]} outputs")
+
+    def _whole(self, key: str) -> list[int]:
+        values = self._get(key)
+        if values.dtype.kind not in "iu" or not values.size:
+            raise self._error(f"{key} is {values.dtype} {values.shape}, not whole numbers")
+        return [int(v) for v in values.ravel()]
 
     def _get(self, key: str) -> Array:
         if key not in self.arrays:

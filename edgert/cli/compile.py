@@ -13,7 +13,7 @@ from edgert.report.verdict import verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=".tflite, .onnx or .pt2 (PyTorch)")
+    parser.add_argument("model", metavar="MODEL", help=".tflite, .onnx, .pt2 (PyTorch) or .npz (binary)")
     parser.add_argument(
         "--board", "-b", metavar="B", help="board id: C, and a linked firmware (edgert boards)"
     )

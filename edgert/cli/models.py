@@ -13,7 +13,7 @@ from edgert.errors import UsageError
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "model", metavar="MODEL|DIR", help=".tflite, .onnx or .pt2, or a folder from compile -o"
+        "model", metavar="MODEL|DIR", help=".tflite, .onnx, .pt2 or .npz, or a folder from compile -o"
     )
     parser.add_argument("--board", "-b", metavar="B", help="board id (edgert boards); a DIR knows its own")
     add_compile_options(parser)

@@ -206,6 +206,9 @@ def test_npz_layout(tmp_path: Path) -> None:
         ({"t1": np.zeros(3)}, "t1 has shape"),
         ({"w1": np.zeros((40, 3), np.uint8)}, "w1 is uint8 (40, 3)"),
         ({"kernel": np.array([3, 3])}, "differ in length"),
+        ({"kernel": np.array([3, 0, 13])}, "sizes below 1"),
+        ({"classes": np.array(65)}, "65 classes of 64"),
+        ({"pools": np.array([[0.5]])}, "not whole numbers"),
         ({"kernel": np.array([3, 40, 13])}, "layer 1 does not fit"),
         ({"cin": np.array([3, 15, 40])}, "for 15 of 16 channels"),
     ],
@@ -244,8 +247,8 @@ def test_a_quantized_network_is_bits_from_its_first_layer_on() -> None:
     network, data = quantized(Vgg(SIGNS["where >="]), torch.randn(1, 3, 16, 16))
     program = module_to_program(network.module, "net")
     assert [s.op for s in program.steps] == [
-        "strided_copy", "conv2d_s8_b1", "conv2d_b1", "max_pool2d_b1", "conv2d_b1", "max_pool2d_b1", "conv2d_b1",
-        "conv2d_b1_s16",
+        "strided_copy", "conv2d_s8_b1", "conv2d_b1", "max_pool2d_b1", "conv2d_b1", "max_pool2d_b1",
+        "conv2d_b1", "conv2d_b1_s16",
     ]  # fmt: skip
     with edgert.connect(edgert.compile(network, board="host", name="net")) as session:
         outputs = [session.run(np.zeros((1, 3, 16, 16), np.int8))[0] for _ in data[:2]]
@@ -260,8 +263,8 @@ def test_shortcuts_are_int16(board: str) -> None:
     network, data = quantized(model, torch.randn(1, 3, 12, 12))
     program = module_to_program(network.module, "net")
     assert [s.op for s in program.steps] == [
-        "strided_copy", "conv2d_s8", "sign_s8_b1", "conv2d_b1_s16", "tir", "sign_s16_b1", "conv2d_b1_s16", "tir",
-        "tir", "quantize_f32_s8",
+        "strided_copy", "conv2d_s8", "sign_s8_b1", "conv2d_b1_s16", "tir", "sign_s16_b1", "conv2d_b1_s16",
+        "tir", "tir", "quantize_f32_s8",
     ]  # fmt: skip
     tensors = [program.tensors[s.outputs[0]].dtype for s in program.steps]
     assert tensors.count("int16") == 3 and tensors.count("float32") == 2  # what is averaged, and its means
