@@ -115,6 +115,26 @@ def _prim(weights: Array, whole: int, turned: Array, root: int, cap: int | None)
     return Tree(parent, complement, distance, np.array(order))
 
 
+def word_order(bits: Array, tree: Tree) -> Array:
+    """An order of the input channels, the last axis of bits, in which fewer words differ along the tree's
+    edges.
+
+    Word after word takes the channel that differs least, then those that add least to where it differs.
+    """
+    children = np.flatnonzero(tree.parent != ROOT)
+    differ = (bits[children] != bits[tree.parent[children]]).reshape(
+        -1, bits.shape[-1]
+    )  # [edges and taps, channels]
+    left, order = list(range(bits.shape[-1])), []
+    while left:
+        met = np.zeros(len(differ), bool)
+        for _ in range(min(32, len(left))):
+            added = (differ[:, left] & ~met[:, None]).sum(0)
+            order.append(left.pop(int(added.argmin())))
+            met |= differ[:, order[-1]]
+    return np.array(order)
+
+
 def edges(tree: Tree, bits: Array) -> Iterator[tuple[int, int, bool, Array]]:
     """(channel, parent, from its complement, bits in which the two differ), in order; the root has all."""
     flat = bits.reshape(len(bits), -1) > 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgert.codegen.bounds import IdleClamp, tell_bounds
 from edgert.codegen.fuse_pool import fuse_pool
+from edgert.codegen.order_bits import order_bits
 from edgert.codegen.program import Program
 from edgert.codegen.prune import Removal, prune
 
@@ -20,7 +21,7 @@ class Refined:
 
 
 def refine(program: Program) -> Refined:
-    """Constant channels out, idle clamps open, pools into their convolutions."""
+    """Constant channels out, idle clamps open, pools into convolutions, bits in the order of trees."""
     program, removals = prune(program)
     program, idle = tell_bounds(program)
-    return Refined(fuse_pool(program), removals, idle)
+    return Refined(order_bits(fuse_pool(program)), removals, idle)
