@@ -8,8 +8,7 @@ import numpy as np
 from tvm.ir import Call
 
 from edgert.codegen.lower.context import Composite
-from edgert.codegen.passes.binarize import out_first
-from edgert.codegen.passes.binary_forms import two_valued
+from edgert.codegen.passes.binary_forms import out_first, two_valued
 from edgert.codegen.passes.composite import array, dtype_of, op_name, shape_of
 from edgert.codegen.program import Array, Attr
 

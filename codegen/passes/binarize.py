@@ -25,7 +25,7 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst
 from tvm.relax import op as R
 
-from edgert.codegen.passes.binary_forms import Line, Sign, line_of, sign_of, two_valued
+from edgert.codegen.passes.binary_forms import Line, Sign, line_of, out_first, sign_of, two_valued
 from edgert.codegen.passes.composite import Body, array, dtype_of, leaves, op_name, shape_of
 from edgert.codegen.passes.outline import outlined, typed, with_bindings
 from edgert.codegen.program import Array
@@ -271,15 +271,6 @@ class _Writer:
 
 def _float32(values: Array) -> Expr:
     return relax.const(values.astype(np.float32), "float32")
-
-
-def out_first(call: Call) -> Array:
-    """A convolution's or a product's constant weights, the output channel first, then as stored in rows."""
-    weights = array(call.args[1])
-    if op_name(call) == "relax.matmul":
-        return np.ascontiguousarray(weights.T)
-    order = [str(call.attrs.kernel_layout).index(axis) for axis in "OHWI"]
-    return np.ascontiguousarray(weights.transpose(order))
 
 
 def _plain_conv(call: Call) -> bool:

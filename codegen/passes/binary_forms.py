@@ -133,3 +133,12 @@ def two_valued(weights: Array) -> tuple[Array, Array] | None:
     if not (np.abs(flat) == magnitude[:, None]).all() or not (magnitude > 0).all():
         return None
     return np.where(weights > 0, 1, -1).astype(np.int8), magnitude.astype(np.float64)
+
+
+def out_first(call: Call) -> Array:
+    """A convolution's or a product's constant weights, the output channel first, then as stored in rows."""
+    weights = array(call.args[1])
+    if op_name(call) == "relax.matmul":
+        return np.ascontiguousarray(weights.T)
+    order = [str(call.attrs.kernel_layout).index(axis) for axis in "OHWI"]
+    return np.ascontiguousarray(weights.transpose(order))

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tvm import relax
-from tvm.ir import Expr
+from tvm.ir import Expr, GenericConst
 
-from edgert.codegen.passes.binary_forms import sign_of
+from edgert.codegen.passes.binary_forms import out_first, sign_of, two_valued
 from edgert.codegen.passes.composite import leaves, op_name
 from edgert.codegen.passes.fold_linear import affine
 from edgert.codegen.passes.patterns import ELEMENTWISE
@@ -29,7 +29,10 @@ _SUMMED = _CHAINED | {"relax.concat", "relax.nn.avg_pool2d", "relax.nn.max_pool2
 
 
 class BinaryPart:
-    """bits: signs, and what only moves them. inside: values that are no points."""
+    """bits: signs, and what only moves them. inside: values that are no points.
+
+    ones: bits that a layer with real weights reads, the last one say: int8 there, of scale 1.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,8 @@ class BinaryPart:
                 self.bits.add(var)
         self.before_a_sign = self._before(signs)
         self.only_signs: set[relax.Var] = set()
-        self.inside = set(self.bits)
+        self.ones = frozenset(v for v in self.bits if self._meets_real_weights(readers[v]))
+        self.inside = set(self.bits - self.ones)
         for var in reversed(list(values)):
             if var not in results and readers[var] and self._is_inside(var, readers[var]):
                 self.inside.add(var)
@@ -61,13 +65,18 @@ class BinaryPart:
                 found.add(var)
         return frozenset(p for p in points if p in found)
 
+    def _meets_real_weights(self, readers: Sequence[relax.Var]) -> bool:
+        """All readers are such layers: bits that others read as bits stay bits."""
+        layers = [self.values[r] for r in readers]
+        return bool(layers) and all(op_name(v) in _WEIGHTED and not _has_two_values(v) for v in layers)
+
     def _before(self, signs: set[relax.Var]) -> set[relax.Var]:
         """Back from the signs as far as the layers with real weights."""
         found: set[relax.Var] = set()
         todo = list(signs)
         while todo:
             value = self.values[todo.pop()]
-            if op_name(value) in _WEIGHTED and value.args[0] not in self.bits:
+            if op_name(value) in _WEIGHTED and not (value.args[0] in self.bits and _has_two_values(value)):
                 continue
             for source in leaves(value):
                 if isinstance(source, relax.Var) and source in self.values and source not in found:
@@ -102,4 +111,11 @@ class BinaryPart:
         value = self.values[var]
         while op_name(value) in ("relax.nn.relu", "relax.clip", "relax.add"):
             value = self.values.get(value.args[0])
-        return op_name(value) in _WEIGHTED and (value.args[0] not in self.bits) == real
+        if op_name(value) not in _WEIGHTED:
+            return False
+        return (value.args[0] not in self.bits or not _has_two_values(value)) == real
+
+
+def _has_two_values(layer: Expr) -> bool:
+    constant = isinstance(layer.args[1], GenericConst)
+    return constant and two_valued(out_first(layer)) is not None

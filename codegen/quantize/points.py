@@ -39,7 +39,7 @@ class Graph:
     """A float network's bindings in order, who reads what, and the points.
 
     group: point -> the first point that has the same scale. float_layers: bindings that stay float.
-    wide: points that become int16 (codegen/quantize/binary_points.py).
+    wide: points that become int16, ones: that are +1 and -1 (codegen/quantize/binary_points.py).
     """
 
     main: relax.Function
@@ -49,6 +49,7 @@ class Graph:
     group: dict[relax.Var, relax.Var]
     float_layers: frozenset[relax.Var]
     wide: frozenset[relax.Var] = frozenset()
+    ones: frozenset[relax.Var] = frozenset()
 
     def inputs(self, var: relax.Var) -> list[relax.Var]:
         """The activations that a binding reads."""
@@ -77,7 +78,7 @@ def find_points(mod: tvm.IRModule, options: Options) -> Graph:
     )
     wide = binary.wide(points)
     groups = _groups(values, points, wide)
-    return Graph(main, values, readers, points, groups, frozenset(kept), wide)
+    return Graph(main, values, readers, points, groups, frozenset(kept), wide, binary.ones)
 
 
 def _interior(

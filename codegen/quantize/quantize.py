@@ -75,6 +75,8 @@ def _quants(graph: Graph, statistics: Statistics, options: Options) -> dict[rela
         name = op_name(graph.values.get(var, var))
         if name in FIXED:
             fixed[graph.group[var]] = FIXED[name]
+        if var in graph.ones:
+            fixed[graph.group[var]] = (1.0, 0)
     enclosing = {first: (min(r[0] for r in rs), max(r[1] for r in rs)) for first, rs in ranges.items()}
     return {
         var: to_wide_quant(*enclosing[graph.group[var]])

@@ -255,6 +255,31 @@ def test_a_quantized_network_is_bits_from_its_first_layer_on() -> None:
     np.testing.assert_array_equal(*outputs)
 
 
+def test_a_last_layer_of_real_weights_on_bits_is_int8() -> None:
+    torch.manual_seed(8)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.conv = nn.Conv2d(3, 16, 3), Binary(16, 32, pad=0)
+            self.norm, self.last = nn.BatchNorm2d(32), nn.Linear(32 * 16, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            bits = torch.where(self.first(x) >= 0, 1.0, -1.0)
+            return self.last(torch.where(self.norm(self.conv(bits)) >= 0, 1.0, -1.0).flatten(1))
+
+    model = Net()
+    network, data = quantized(model, torch.randn(1, 3, 8, 8))
+    ops = [
+        s.op for s in module_to_program(network.module, "net").steps if s.op not in ("tir", "strided_copy")
+    ]
+    assert ops[:2] == ["conv2d_s8_b1", "conv2d_b1_f32"] and ops[-1] == "fully_connected_s8"
+    with edgert.connect(edgert.compile(network, board="host", name="net")) as session, torch.no_grad():
+        pairs = np.array([(from_int8(session, x)[0], model(x).numpy()[0]) for x in data])
+    # weights at random: rounding the first layer turns some bits over
+    assert np.corrcoef(pairs[:, 0].ravel(), pairs[:, 1].ravel())[0, 1] > 0.7
+
+
 @pytest.mark.parametrize("board", ["cortex-m4-emulated", "rv32imc-emulated"])
 def test_shortcuts_are_int16(board: str) -> None:
     """RSign, RPReLU and real shortcuts: as close to the float network as 16 bits are, the same on a board."""
