@@ -109,11 +109,15 @@ class BinaryPart:
     def _layer(self, var: relax.Var, *, real: bool) -> bool:
         """Whether a layer with real, or with binary, weights makes it, a bias and an activation included."""
         value = self.values[var]
-        while op_name(value) in ("relax.nn.relu", "relax.clip", "relax.add"):
+        while op_name(value) in ("relax.nn.relu", "relax.clip") or _is_biased(value):
             value = self.values.get(value.args[0])
         if op_name(value) not in _WEIGHTED:
             return False
         return (value.args[0] not in self.bits or not _has_two_values(value)) == real
+
+
+def _is_biased(value: Expr) -> bool:
+    return op_name(value) == "relax.add" and isinstance(value.args[1], GenericConst)
 
 
 def _has_two_values(layer: Expr) -> bool:

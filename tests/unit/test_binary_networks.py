@@ -77,10 +77,11 @@ class Vgg(nn.Module):
 
 
 class Residual(nn.Module):
-    """Bi-Real: a shortcut of real numbers around each binary convolution."""
+    """Bi-Real: a shortcut of real numbers around each binary convolution, before or behind it in the sum."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, first: bool = False) -> None:
         super().__init__()
+        self.shortcut_first = first
         self.first = nn.Conv2d(3, 24, 3, padding=1)
         self.convs = nn.ModuleList(Binary(24, 24) for _ in range(2))
         self.norms = nn.ModuleList(nn.BatchNorm2d(24) for _ in range(2))
@@ -91,7 +92,8 @@ class Residual(nn.Module):
         x = self.first(x)
         for k in range(2):
             bits = torch.where(x + self.moves[k] >= 0, 1.0, -1.0)
-            x = self.norms[k](self.convs[k](bits)) + x
+            made = self.norms[k](self.convs[k](bits))
+            x = x + made if self.shortcut_first else made + x
             x = self.prelu(x - self.moves[2 + k]) + self.moves[k]
         return x.mean((2, 3))
 
@@ -280,11 +282,14 @@ def test_a_last_layer_of_real_weights_on_bits_is_int8() -> None:
     assert np.corrcoef(pairs[:, 0].ravel(), pairs[:, 1].ravel())[0, 1] > 0.7
 
 
-@pytest.mark.parametrize("board", ["cortex-m4-emulated", "rv32imc-emulated"])
-def test_shortcuts_are_int16(board: str) -> None:
+@pytest.mark.parametrize(
+    ("board", "first"),
+    [("cortex-m4-emulated", False), ("cortex-m4-emulated", True), ("rv32imc-emulated", False)],
+)
+def test_shortcuts_are_int16(board: str, first: bool) -> None:
     """RSign, RPReLU and real shortcuts: as close to the float network as 16 bits are, the same on a board."""
     torch.manual_seed(7)
-    model = Residual()
+    model = Residual(first=first)
     network, data = quantized(model, torch.randn(1, 3, 12, 12))
     program = module_to_program(network.module, "net")
     assert [s.op for s in program.steps] == [
