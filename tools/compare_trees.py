@@ -1,8 +1,13 @@
 """A binary network trained without and with trees in its loss: accuracy against work, in bits and in words.
 
-    python tools/compare_trees.py --data DATA -o FOLDER --seed 0 [--only bits]      one seed, hours; goes on
-    there python tools/compare_trees.py -o FOLDER --report [--write]                      what is there
+    python tools/compare_trees.py --data DATA -o FOLDER --seed 0 [--only bits-0.5]
+    python tools/compare_trees.py -o FOLDER --report [--write]
 
+The first trains every arm for a seed, which takes hours, and goes on where it was stopped; the second says
+what is there.
+
+With --report, the inner layers of each network of seed 0 are also counted on the emulated Cortex-M4: by the
+default kernel, by counting equal bits of all words, and by the word tree, whether that pays or not.
 The network is Cnv of a half width. --write puts the report into docs/trees.json.
 """
 
@@ -19,6 +24,7 @@ import numpy as np
 from edgert.cache import write_aside
 
 ROOT = Path(__file__).parents[1]
+BOARD = "cortex-m4-emulated"
 WIDTH, EPOCHS, IMAGES, RATE = 32, 20, 10_000, 0.4
 ARMS: tuple[tuple[str, float], ...] = (
     ("bits", 0.0), ("bits", 0.25), ("bits", 0.4), ("bits", 0.5), ("bits", 2.0), ("bits", 8.0),
@@ -40,6 +46,9 @@ def main() -> int:
         for unit, strength in ARMS:
             if not args.only or f"{unit}-{strength:g}" in args.only:
                 _run(args.data, args.output, args.seed, unit, strength)
+    if args.report:
+        for path in sorted(args.output.glob("*-0.json")):
+            _count(path)
     text = json.dumps(_report(args.output), indent=1) + "\n"
     if args.write:
         write_aside(ROOT / "docs" / "trees.json", text.encode())
@@ -76,6 +85,34 @@ def _run(source: str, folder: Path, seed: int, unit: str, strength: float) -> No
     row = {"arm": f"{unit}-{strength:g}", "seed": seed, "unit": unit, "strength": strength} | _works(path)
     row["accuracy"] = round(100 * accuracy(net, data.test_images, data.test_labels), 2)
     write_aside(made, json.dumps(row).encode())
+
+
+def _count(path: Path) -> None:
+    """Into the row: instructions of the inner layers on the emulated Cortex-M4, kernel by kernel."""
+    import tempfile
+
+    from edgert import api
+    from edgert.codegen.kernels import binary_tree
+    from edgert.codegen.pipeline import compile_to_program
+
+    row = json.loads(path.read_text())
+    if "instructions" in row:
+        return
+    program = compile_to_program(path.with_suffix(".npz").read_bytes(), "net")
+    names = [step.name for step in program.steps if step.op == "conv2d_b1"][:5]
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    binary_tree.MARGIN = 1e9  # also where it does not pay
+    row["instructions"] = {}
+    for label in ("sliced32", "xnor", "tree"):
+        labels = dict.fromkeys(names, label)
+        with tempfile.TemporaryDirectory() as folder:
+            artifact = api.compile_program(
+                program, Path(folder), board=BOARD, labels=labels, optimize="speed"
+            )
+            with api.connect(artifact) as session:
+                layers = {layer.name: layer for layer in session.profile(image).layers}
+        row["instructions"][label] = [layers[name].instructions for name in names]
+    write_aside(path, json.dumps(row).encode())
 
 
 def _works(path: Path) -> dict[str, Any]:
@@ -117,6 +154,9 @@ def _report(folder: Path) -> dict[str, Any]:
             "accuracy": round(float(np.mean([row["accuracy"] for row in of])), 2),
             "bits": round(float(np.mean([row["bits"]["network"] for row in of])), 4),
             "words": round(float(np.mean([row["words"]["network"] for row in of])), 4),
+            "instructions": {
+                label: sum(counts) for row in of for label, counts in row.get("instructions", {}).items()
+            },
         }
     return {
         "command": "python tools/compare_trees.py -o FOLDER --report --write, after one run for each seed",
