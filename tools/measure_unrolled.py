@@ -34,7 +34,9 @@ def main() -> int:
     parser.add_argument("--cap", type=int, help="the most edges on the way to a channel; default: any number")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    result = {"command": f"python tools/measure_unrolled.py {args.network.name} --layer {args.layer} --write"}
+    result: dict[str, Any] = {
+        "command": f"python tools/measure_unrolled.py {args.network.name} --layer {args.layer} --write"
+    }
     result |= _measured(args.network, args.layer, args.cap)
     text = json.dumps(result, indent=1) + "\n"
     if args.write:
