@@ -66,7 +66,9 @@ def distances(bits: Array, *, complements: bool = True) -> tuple[Array, Array]:
 
 def word_distances(words: Array) -> Array:
     """words [channels, count]: in how many words two channels differ."""
-    differ: Array = (words[:, None] != words[None]).sum(2)
+    differ = np.zeros((len(words), len(words)), np.int64)
+    for column in words.T:  # all at once would take words times as much memory
+        differ += column[:, None] != column[None]
     return differ
 
 
@@ -116,15 +118,13 @@ def _prim(weights: Array, whole: int, turned: Array, root: int, cap: int | None)
 
 
 def word_order(bits: Array, tree: Tree) -> Array:
-    """An order of the input channels, the last axis of bits, in which fewer words differ along the tree's
-    edges.
+    """An order of the input channels, the last axis of bits, with fewer words that differ along the edges.
 
     Word after word takes the channel that differs least, then those that add least to where it differs.
     """
     children = np.flatnonzero(tree.parent != ROOT)
-    differ = (bits[children] != bits[tree.parent[children]]).reshape(
-        -1, bits.shape[-1]
-    )  # [edges and taps, channels]
+    differ = bits[children] != bits[tree.parent[children]]
+    differ = differ.reshape(-1, bits.shape[-1])  # [edges and taps, channels]
     left, order = list(range(bits.shape[-1])), []
     while left:
         met = np.zeros(len(differ), bool)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def instructions() -> str:
     """Per binary MAC, board by board: the default kernel, words counted, and our int8 kernels."""
-    layers = _result("binary.json")["instructions_per_mac"]
+    layers = result("binary.json")["instructions_per_mac"]
     boards = [name for name in layers[0] if name != "layer"]
     columns = (Column("3x3 layer"), *(Column(board, True) for board in boards))
     rows = [(r["layer"].removeprefix("3x3, "), *(_beside(r[board]) for board in boards)) for r in layers]
@@ -28,7 +28,7 @@ def _beside(counts: dict[str, float]) -> str:
 
 
 def cnv() -> str:
-    found = _result("binary.json")
+    found = result("binary.json")
     network, host = found["cnv_w1a1"], found["host"]
     columns = (
         Column("CNV-W1A1, Cortex-M4"),
@@ -55,7 +55,7 @@ def cnv() -> str:
 
 
 def trees() -> str:
-    found = _result("binary.json")
+    found = result("binary.json")
     columns = (Column("words that differ", True), Column("instructions per MAC by the tree", True))
     rows = [(f"{r['share_of_words']:.0%}", f"{r['tree']:.3f}") for r in found["trees"]["rows"]]
     dense = found["instructions_per_mac"][0]["cortex-m4-emulated"]
@@ -66,7 +66,7 @@ def trees() -> str:
 
 
 def logic() -> str:
-    found = _result("unrolled.json")
+    found = result("unrolled.json")
     families = list(found["luts"]["dense"])
     columns = (Column(found["layer"]), Column("bits", True), *(Column(f"LUTs, {f}", True) for f in families))
     return markdown(columns, [
@@ -76,7 +76,7 @@ def logic() -> str:
 
 
 def training() -> str:
-    found = _result("trees.json")
+    found = result("trees.json")
     columns = (
         Column("loss"), Column("seeds", True), Column("accuracy", True), Column("bits left", True),
         Column("words left", True), Column("default", True), Column("words counted", True),
@@ -95,7 +95,7 @@ def training() -> str:
     return f"{markdown(columns, rows)}\n\n{what}; {key}. {counted}"
 
 
-def _result(name: str) -> dict[str, Any]:
+def result(name: str) -> dict[str, Any]:
     """What a tool wrote; nothing where it was not run yet."""
     found: dict[str, Any] = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
     return found

@@ -117,7 +117,7 @@ def _count(path: Path) -> None:
 
 def _works(path: Path) -> dict[str, Any]:
     """Work that trees leave of the inner layers' dense work, weighted by the positions of a map."""
-    from edgert.codegen.kernels.binary import pack_bits
+    from edgert.codegen.kernels.bits import pack_bits
     from edgert.codegen.mst import distances, spanning_tree, word_distances
 
     with np.load(path) as archive:

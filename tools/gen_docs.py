@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import binary_docs
+from binary_docs import result
 
 from edgert import errors
 from edgert.board import Board, list_boards, load_board
@@ -217,7 +218,7 @@ def _measured_row(suite: dict[str, Any], index: int) -> tuple[str, ...]:
 
 def quantization() -> str:
     """The float network and its two int8 ones."""
-    found = _result("quantization.json")
+    found = result("quantization.json")
     columns = (Column("ic_resnet8"), Column("right of 10,000 test images", True))
     return markdown(columns, [(name, f"{value:.2%}") for name, value in found["accuracy"].items()])
 
@@ -231,7 +232,7 @@ def costs() -> str:
     )  # fmt: skip
     rows = []
     for path in sorted((ROOT / "docs" / "search").glob("costs-*.json")):
-        f = _result(f"search/{path.name}")
+        f = result(f"search/{path.name}")
         rows.append((
             path.stem.removeprefix("costs-"), str(f["networks"]), f"{f['kendall_tau']:.3f}",
             f"{f['within_5_percent']:.1%}", f"{f['largest_error_percent']:.1f} %",
@@ -248,7 +249,7 @@ def _span(errors_percent: list[float]) -> str:
 
 def compare() -> str:
     """Mean accuracy over the seeds, and its lowest and highest, for each limit."""
-    found = _result("search/compare.json")
+    found = result("search/compare.json")
     seeds, limits = len(found["seeds"]), found["limits_cycles"]
     headings = (Column(f"{limit / 1e6:.1f} M cycles", True) for limit in limits)
     columns = (Column(f"{seeds} seeds"), *headings)
@@ -271,11 +272,6 @@ def compare() -> str:
 
 def _reached(cell: dict[str, Any]) -> str:
     return f"{cell['accuracy']:.1%} ({cell['lowest']:.1%} - {cell['highest']:.1%})" if cell else "-"
-
-
-def _result(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
-    return found
 
 
 GENERATORS: dict[str, Callable[[], str]] = {

@@ -239,7 +239,7 @@ def _popcount_bound(macs: int) -> float:
 
 
 def _cnv(models: Path) -> dict[str, Any]:
-    """CNV-W1A1 on the emulated Cortex-M4: the mean of some images, and what an int8 network would take."""
+    """CNV-W1A1 on the emulated Cortex-M4: the mean of some images."""
     artifact = edgert.compile(models / "cnv_w1a1.npz", board="cortex-m4-emulated")
     with np.load(models / "cnv_w1a1_golden.npz") as golden:
         images = golden["images"][:IMAGES]

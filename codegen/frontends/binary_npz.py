@@ -21,6 +21,7 @@ from tvm import relax
 from tvm.ir import Expr
 from tvm.relax import op as R
 
+from edgert.codegen.passes.binary_forms import plus_minus
 from edgert.codegen.passes.composite import shape_of
 from edgert.codegen.program import Array
 from edgert.errors import ModelError
@@ -101,7 +102,7 @@ class _Network:
             side = self._side(index, side - kernel + 1)
             sums = builder.emit(self._sums(index, value), f"layer_{index}/sums")
             above = builder.emit(R.greater(sums, self._threshold(index)), f"layer_{index}/above")
-            value = builder.emit(R.where(above, _one(), relax.const(-1.0, "float32")), f"layer_{index}")
+            value = builder.emit(plus_minus(above), f"layer_{index}")
             if index in self.pools:
                 value = builder.emit(R.nn.max_pool2d(value, (2, 2), (2, 2), layout="NHWC"), f"pool_{index}")
                 side = self._side(index, side // 2)

@@ -18,20 +18,20 @@ from tvm.ir import Expr
 from tvm.relax import op as R
 
 from edgert.codegen.frontends.tflite_ops import Handler, activated, finish, same_padding
+from edgert.codegen.passes.binary_forms import plus_minus
 from edgert.codegen.passes.composite import shape_of
-from edgert.codegen.program import Array
+from edgert.codegen.program import Array, bit_words
 
 if TYPE_CHECKING:
     from edgert.codegen.frontends.tflite import Converter
 
 _SAME, _VALID = tflite.Padding.SAME, tflite.Padding.VALID
-_WORD = 32
 
 
 def quantize(c: Converter, operator: Any) -> Expr:
     """+1 where the input is not negative."""
     (x,) = c.get_input_tensors(operator)
-    return _sign(R.greater_equal(c.real(x), relax.const(0.0, "float32")))
+    return plus_minus(R.greater_equal(c.real(x), relax.const(0.0, "float32")))
 
 
 def dequantize(c: Converter, operator: Any) -> Expr:
@@ -51,7 +51,7 @@ def convolution(c: Converter, operator: Any) -> Expr:
     if output.tensor.Type() == tflite.TensorType.INT32:
         threshold = c.get_tensor_value(tensors[4]).astype(np.int64)
         least = np.clip(weights[0].size - 2 * threshold, -(2**24), 2**24)
-        return _sign(R.greater_equal(value, relax.const(least.astype(np.float32), "float32")))
+        return plus_minus(R.greater_equal(value, relax.const(least.astype(np.float32), "float32")))
     value = activated(value, int(options.get("fused_activation_function", 0)))
     gain, shift = (c.get_tensor_value(t).astype(np.float32) for t in tensors[2:4])
     value = R.add(R.multiply(value, relax.const(gain, "float32")), relax.const(shift, "float32"))
@@ -105,13 +105,9 @@ def _signs(c: Converter, x: Any) -> Expr:
     return expr
 
 
-def _sign(condition: Expr) -> Expr:
-    return R.where(condition, relax.const(1.0, "float32"), relax.const(-1.0, "float32"))
-
-
 def _unpacked(filters: Array, channels: int) -> Array:
     """int32 [out, h, w, words] -> float32 [out, h, w, channels] of +1 and -1."""
-    if filters.ndim != 4 or filters.shape[3] != -(-channels // _WORD):
+    if filters.ndim != 4 or filters.shape[3] != bit_words(channels):
         raise NotImplementedError(f"filters of shape {filters.shape} for {channels} channels")
     packed = np.ascontiguousarray(filters.astype("<i4")).view(np.uint8)
     negative = np.unpackbits(packed, axis=-1, bitorder="little")[..., :channels]

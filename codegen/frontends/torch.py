@@ -94,7 +94,7 @@ class _Translator:
                 outputs = [n for n in node.args[0] if isinstance(n, torch.fx.Node)]
             elif node.op == "call_function":
                 self._call(number, node)
-        ports = [_port(self.names[n], n) for n in outputs]
+        ports = [_port(self.value(n), n) for n in outputs]
         made = helper.make_graph(
             self.nodes, "main", self.inputs, ports, initializer=list(self.initializers.values())
         )
@@ -111,11 +111,10 @@ class _Translator:
         return {placeholder: state[target] for table in held for placeholder, target in table.items()}
 
     def _placeholder(self, node: Any, constants: Mapping[str, Any]) -> None:
-        self.names[node] = node.name
         if node.name in constants:
             self.known[node] = constants[node.name].detach()
-            self.initializer(node.name, self.known[node].cpu().numpy())
         else:
+            self.names[node] = node.name
             self.inputs.append(_port(node.name, node))
 
     def _call(self, number: int, node: Any) -> None:
@@ -139,8 +138,6 @@ class _Translator:
         with torch.no_grad():
             result = node.target(*arguments, **named)
         self.known[node] = result
-        if isinstance(result, torch.Tensor):
-            self.names[node] = self.initializer(node.name, result.cpu().numpy())
 
     def _unsupported(self, place: str, reason: str) -> UnsupportedOperatorError:
         return UnsupportedOperatorError(
@@ -154,6 +151,8 @@ class _Translator:
     def value(self, given: Any) -> str:
         """The ONNX value of a node, or of a Python number."""
         if isinstance(given, torch.fx.Node):
+            if given not in self.names:  # a constant, read for the first time
+                self.names[given] = self.initializer(given.name, self.known[given].cpu().numpy())
             return self.names[given]
         if isinstance(given, int | float):
             return self.constant(np.float32(given))

@@ -11,24 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edgert.codegen.kernels import binary_tree, channel, paired
+from edgert.codegen.kernels.bits import Words, by_channel, pack_bits, xnor_pack
 from edgert.codegen.kernels.overlap import image_positions, ints, lead, window_reads
 from edgert.codegen.kernels.variant import Constants, Variant, as_is
 from edgert.codegen.program import Array, Step, bit_words
 
-Words = npt.NDArray[np.uint32]
 Pack: TypeAlias = Callable[[Step, Constants], dict[str, Array]]
 LeadBytes: TypeAlias = Callable[[Step, int], int | None]
 _BLOCK = 16  # taps that csrc/kernels/binary/sliced.inc.h sums at once
 _REAL_BYTES = {"conv2d_b1_f32": 4, "conv2d_b1_s16": 2}  # of an output that is no bit
 _LONGEST = 2**16 - 1  # a tap's number has 16 bits
-
-
-def pack_bits(values: Array) -> Words:
-    """[..., channels] of truths -> [..., words], as csrc/include/ert_bits.h says."""
-    padded = np.zeros((*values.shape[:-1], 32 * bit_words(values.shape[-1])), bool)
-    padded[..., : values.shape[-1]] = values
-    packed = np.packbits(padded, axis=-1, bitorder="little")
-    return np.ascontiguousarray(packed).view("<u4").astype(np.uint32)
 
 
 def _as_words(*roles: str) -> Pack:
@@ -158,16 +150,6 @@ def _sliced(lanes: int, requires: frozenset[str]) -> tuple[Variant, ...]:
     return bits, *(replace(bits, contract=contract, pack=reals) for contract in _REAL_BYTES)
 
 
-def xnor_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    weights = constants["weights"]
-    sums = weights.astype(np.int16).sum(3).reshape(weights.shape[0], -1)
-    return {
-        "weights": pack_bits(weights > 0),
-        "sums": sums.astype(np.int16),
-        "threshold": constants["threshold"],
-    }
-
-
 def xnor_scratch_bytes(step: Step) -> int:
     kernel_h, kernel_w, in_c = ints(step, "kernel_h", "kernel_w", "in_c")
     return 4 * kernel_h * kernel_w * bit_words(in_c)
@@ -175,7 +157,7 @@ def xnor_scratch_bytes(step: Step) -> int:
 
 def cpop_pack(step: Step, constants: Constants) -> dict[str, Array]:
     packed = xnor_pack(step, constants)
-    words = packed["weights"].reshape(len(packed["threshold"]), -1)
+    words = by_channel(constants["weights"])
     fours = np.pad(words, ((0, -len(words) % 4), (0, 0))).reshape(-1, 4, words.shape[1])
     return packed | {"weights": fours.transpose(0, 2, 1)}
 

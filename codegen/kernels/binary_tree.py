@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgert.codegen.kernels.bits import by_channel, pack_bits, xnor_pack
 from edgert.codegen.kernels.overlap import ints
 from edgert.codegen.kernels.variant import Constants
 from edgert.codegen.mst import ROOT, Tree, distances, spanning_tree, word_distances
@@ -46,9 +47,7 @@ class Plan:
 
 def plan(weights: Array) -> Plan:
     """weights: +1 and -1, [out_c, kernel_h, kernel_w, in_c]."""
-    from edgert.codegen.kernels.binary import pack_bits
-
-    words = pack_bits(weights > 0).reshape(len(weights), -1)
+    words = by_channel(weights)
     tree = spanning_tree(word_distances(words), words.shape[1], roots=(0,))
     return Plan(tree, words.shape[1], _by_tree(words, tree.cost), _dense(weights))
 
@@ -68,9 +67,7 @@ def tree_supports(step: Step, constants: Constants) -> bool:
 
 def _may_pay(weights: Array) -> bool:
     """With each channel computed from the one nearest to it: no tree is cheaper, and it needs no search."""
-    from edgert.codegen.kernels.binary import pack_bits
-
-    words = pack_bits(weights > 0).reshape(len(weights), -1)
+    words = by_channel(weights)
     apart = word_distances(words) + (words.shape[1] + 1) * np.eye(len(words), dtype=np.int64)
     least = int(np.minimum(apart.min(1), words.shape[1]).sum())
     return _by_tree(words, least) < MARGIN * _dense(weights)
@@ -86,10 +83,8 @@ def _by_tree(words: Array, counted: int) -> float:
 
 
 def tree_pack(step: Step, constants: Constants) -> dict[str, Array]:
-    from edgert.codegen.kernels.binary import pack_bits, xnor_pack
-
     weights = constants["weights"]
-    words = pack_bits(weights > 0).reshape(len(weights), -1)
+    words = by_channel(weights)
     tree = plan(weights).tree
     edges, places, pairs = [], [], []
     for j in tree.order.tolist():

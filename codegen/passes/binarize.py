@@ -25,7 +25,18 @@ from tvm import relax
 from tvm.ir import Call, Expr, GenericConst
 from tvm.relax import op as R
 
-from edgert.codegen.passes.binary_forms import Line, Sign, line_of, out_first, sign_of, two_valued
+from edgert.codegen.passes.binary_forms import (
+    Line,
+    Sign,
+    is_binary_layer,
+    is_plain_conv,
+    line_of,
+    made_of,
+    out_first,
+    plus_minus,
+    sign_of,
+    two_valued,
+)
 from edgert.codegen.passes.composite import Body, array, dtype_of, leaves, op_name, shape_of
 from edgert.codegen.passes.outline import outlined, typed, with_bindings
 from edgert.codegen.program import Array
@@ -52,7 +63,6 @@ class _Binarizer:
         self.main, self.normalize = main, relax.BlockBuilder().normalize
         self.bindings = [(b.var, b.value) for block in main.body.blocks for b in block.bindings]
         self.values = dict(self.bindings)
-        self.order = {var: i for i, (var, _) in enumerate(self.bindings)}
         self.uses = Counter(v for _, value in self.bindings for v in leaves(value))
         self.uses.update(leaves(main.body.body))
         self.signs: dict[relax.Var, Sign] = {}
@@ -132,7 +142,7 @@ class _Binarizer:
 
     def _made_of(self, expr: Expr) -> Any:
         """What a variable of main is bound to; None for anything else."""
-        return self.values.get(expr) if isinstance(expr, relax.Var) else None
+        return made_of(expr, self.values)
 
     def _only(self, sign: Sign, var: relax.Var) -> bool:
         """Nobody else reads what lies between the line's x and the sign, nor x."""
@@ -144,10 +154,10 @@ class _Binarizer:
     def _layer(self, z: Expr) -> _Layer | None:
         """z as a binary layer of a sign."""
         call = self._made_of(z)
-        if op_name(call) == "relax.nn.conv2d" and _binary_conv(call):
+        if op_name(call) == "relax.nn.conv2d" and is_binary_layer(call):
             before = () if any(int(p) for p in call.attrs.padding) else self._padding(call.args[0])
             source = self.values[before[0]].args[0] if before else call.args[0]
-        elif op_name(call) == "relax.matmul" and _binary_matmul(call):
+        elif op_name(call) == "relax.matmul" and is_binary_layer(call):
             before = self._flattening(call.args[0])
             source = self.values[before[0]].args[0] if before else call.args[0]
         else:
@@ -188,7 +198,7 @@ class _Binarizer:
         call = self._made_of(x)
         if op_name(call) == "relax.dequantize" and _per_tensor(call):
             return (x,) if dtype_of(call.args[0]) in ("int8", "int16") else ()
-        if op_name(call) != "relax.nn.conv2d" or not alone or not _plain_conv(call):
+        if op_name(call) != "relax.nn.conv2d" or not alone or not is_plain_conv(call):
             return ()
         data = self._made_of(call.args[0])
         if op_name(data) != "relax.dequantize" or not _per_tensor(data) or dtype_of(data.args[0]) != "int8":
@@ -266,27 +276,11 @@ class _Writer:
     def sign(self, x: Expr, strict: bool) -> Expr:
         zero = relax.const(0.0, "float32")
         above = self.add(R.greater(x, zero) if strict else R.greater_equal(x, zero), "above")
-        return self.add(R.where(above, relax.const(1.0, "float32"), relax.const(-1.0, "float32")), "sign")
+        return self.add(plus_minus(above), "sign")
 
 
 def _float32(values: Array) -> Expr:
     return relax.const(values.astype(np.float32), "float32")
-
-
-def _plain_conv(call: Call) -> bool:
-    layouts = (str(call.attrs.data_layout), str(call.attrs.out_layout))
-    return layouts == ("NHWC", "NHWC") and int(call.attrs.groups) == 1
-
-
-def _binary_conv(call: Call) -> bool:
-    constant = isinstance(call.args[1], GenericConst) and _plain_conv(call)
-    return constant and two_valued(out_first(call)) is not None
-
-
-def _binary_matmul(call: Call) -> bool:
-    constant = isinstance(call.args[1], GenericConst) and array(call.args[1]).ndim == 2
-    flat = len(shape_of(call.args[0])) == 2
-    return constant and flat and two_valued(out_first(call)) is not None
 
 
 def _plain_pool(pool: Call) -> bool:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst
+from tvm.relax import op as R
 
-from edgert.codegen.passes.composite import array, op_name, shape_of
+from edgert.codegen.passes.composite import array, op_name, prim, shape_of
 from edgert.codegen.passes.fold_linear import affine
 from edgert.codegen.program import Array
 
 # op -> (whether the first value is where x is above, whether x equal to the constant is above)
-_COMPARISONS = {
+COMPARISONS = {
     "relax.greater_equal": (True, True), "relax.greater": (True, False),
     "relax.less": (False, True), "relax.less_equal": (False, False),
 }  # fmt: skip
@@ -46,9 +47,9 @@ def sign_of(value: Expr, values: Values) -> Sign | None:
         return _signed(value.args[0], values, (), np.zeros(1), above=True, equal_above=True)
     if op_name(value) != "relax.where" or not all(isinstance(a, GenericConst) for a in value.args[1:]):
         return None
-    condition = _made_of(value.args[0], values)
+    condition = made_of(value.args[0], values)
     first, second = (array(a) for a in value.args[1:])
-    if op_name(condition) not in _COMPARISONS or first.size != 1 or second.size != 1:
+    if op_name(condition) not in COMPARISONS or first.size != 1 or second.size != 1:
         return None
     x, limit = condition.args
     if (
@@ -61,13 +62,14 @@ def sign_of(value: Expr, values: Values) -> Sign | None:
         return None
     if {first.item(), second.item()} != {1.0, -1.0}:
         return None
-    above, equal_above = _COMPARISONS[op_name(condition)]
+    above, equal_above = COMPARISONS[op_name(condition)]
     above = above if first.item() == 1.0 else not above
     limits = array(limit).astype(np.float64).ravel()
     return _signed(x, values, (value.args[0],), limits, above=above, equal_above=equal_above)
 
 
-def _made_of(expr: Expr, values: Values) -> Any:
+def made_of(expr: Expr, values: Values) -> Any:
+    """What a variable is bound to; None for anything else."""
     return values.get(expr) if isinstance(expr, relax.Var) else None
 
 
@@ -88,10 +90,10 @@ def _signed(
 
 def _unclipped(x: Expr, values: Values, limit: Array) -> Expr:
     """Before a clip that keeps both sides of 0 apart: a hard tanh."""
-    value = _made_of(x, values)
+    value = made_of(x, values)
     if op_name(value) != "relax.clip" or limit.any():
         return x
-    low, high = (float(getattr(a, "value", a)) for a in value.args[1:3])
+    low, high = (prim(a) for a in value.args[1:3])
     return value.args[0] if low < 0.0 < high else x
 
 
@@ -99,8 +101,8 @@ def line_of(x: Expr, values: Values) -> Line:
     """Factors and terms per channel behind each other, back to what is none."""
     channels = shape_of(x)[-1]
     gain, shift, interior = np.ones(channels), np.zeros(channels), []
-    while isinstance(_made_of(x, values), Call):
-        step = affine(_with_constants(_made_of(x, values), values))
+    while isinstance(made_of(x, values), Call):
+        step = affine(_with_constants(made_of(x, values), values))
         if step is None or shape_of(step.x) != shape_of(x):
             break
         shift, gain = shift + gain * step.shift, gain * step.gain
@@ -119,7 +121,7 @@ def _with_constants(call: Call, values: Values) -> Call:
 
 
 def _real_constant(expr: Expr, values: Values) -> Expr:
-    inner = _made_of(expr, values)
+    inner = made_of(expr, values)
     if op_name(inner) != "relax.dequantize" or not isinstance(inner.args[0], GenericConst):
         return expr
     integers, scale, zero = (array(a).astype(np.float64) for a in inner.args)
@@ -142,3 +144,24 @@ def out_first(call: Call) -> Array:
         return np.ascontiguousarray(weights.T)
     order = [str(call.attrs.kernel_layout).index(axis) for axis in "OHWI"]
     return np.ascontiguousarray(weights.transpose(order))
+
+
+def is_plain_conv(call: Call) -> bool:
+    """NHWC and without groups."""
+    layouts = (str(call.attrs.data_layout), str(call.attrs.out_layout))
+    return layouts == ("NHWC", "NHWC") and int(call.attrs.groups) == 1
+
+
+def is_binary_layer(call: Expr) -> bool:
+    """A convolution or a product with constant weights of two values in each channel."""
+    if op_name(call) == "relax.nn.conv2d":
+        possible = is_plain_conv(call)
+    else:
+        possible = op_name(call) == "relax.matmul" and len(shape_of(call.args[0])) == 2
+    constant = possible and isinstance(call.args[1], GenericConst) and array(call.args[1]).ndim in (2, 4)
+    return constant and two_valued(out_first(call)) is not None
+
+
+def plus_minus(condition: Expr) -> Expr:
+    """+1 where it holds, else -1."""
+    return R.where(condition, relax.const(1.0, "float32"), relax.const(-1.0, "float32"))

@@ -36,7 +36,7 @@ class _Fuser:
         self.order = {var: i for i, (var, _) in enumerate(self.bindings)}
         self.uses = Counter(v for _, value in self.bindings for v in leaves(value))
         self.uses.update(leaves(main.body.body))
-        self.tir: set[Expr] = set()  # what only an elementwise function reads that is no composite
+        self.tir: dict[Expr, relax.Var] = {}  # what only an elementwise function reads that is no composite
 
     def run(self, mod: tvm.IRModule) -> tvm.IRModule:
         kept = self._kept()
@@ -66,16 +66,13 @@ class _Fuser:
             needed |= set(match[1].params) if match else set(leaves(value))
             kept.append((var, value, match))
             if match is None and op_name(value) in ELEMENTWISE:
-                self.tir |= {source for source in leaves(value) if self.uses[source] == 1}
+                self.tir |= {source: var for source in leaves(value) if self.uses[source] == 1}
         return kept[::-1]
 
     def _read_by_tir(self, var: relax.Var, value: Expr) -> bool:
         """A dequantize whose one reader is elementwise and no composite: fuse_tir makes it a part of that."""
-        return op_name(value) == "relax.dequantize" and var in self.tir and self._same_shape(var)
-
-    def _same_shape(self, var: relax.Var) -> bool:
-        reader = next(v for v, value in self.bindings if var in set(leaves(value)))
-        return shape_of(reader) == shape_of(var)
+        reader = self.tir.get(var) if op_name(value) == "relax.dequantize" else None
+        return reader is not None and shape_of(reader) == shape_of(var)
 
     def _match(self, var: relax.Var, value: Expr) -> tuple[Pattern, Body] | None:
         if not isinstance(value, Call):

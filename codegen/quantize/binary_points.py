@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from tvm import relax
 from tvm.ir import Expr, GenericConst
 
-from edgert.codegen.passes.binary_forms import out_first, sign_of, two_valued
+from edgert.codegen.passes.binary_forms import COMPARISONS, is_binary_layer, sign_of
 from edgert.codegen.passes.composite import leaves, op_name
 from edgert.codegen.passes.fold_linear import affine
 from edgert.codegen.passes.patterns import ELEMENTWISE
@@ -23,7 +23,6 @@ _MOVED = frozenset(
     for name in ("nn.max_pool2d", "nn.pad", "reshape", "flatten", "squeeze", "expand_dims", "permute_dims")
 )
 _WEIGHTED = ("relax.nn.conv2d", "relax.matmul")
-_COMPARED = ("relax.greater", "relax.greater_equal", "relax.less", "relax.less_equal")
 _CHAINED = ELEMENTWISE | {"relax.nn.prelu"}
 _SUMMED = _CHAINED | {"relax.concat", "relax.nn.avg_pool2d", "relax.nn.max_pool2d"}
 
@@ -68,7 +67,7 @@ class BinaryPart:
     def _meets_real_weights(self, readers: Sequence[relax.Var]) -> bool:
         """All readers are such layers: bits that others read as bits stay bits."""
         layers = [self.values[r] for r in readers]
-        return bool(layers) and all(op_name(v) in _WEIGHTED and not _has_two_values(v) for v in layers)
+        return bool(layers) and all(op_name(v) in _WEIGHTED and not is_binary_layer(v) for v in layers)
 
     def _before(self, signs: set[relax.Var]) -> set[relax.Var]:
         """Back from the signs as far as the layers with real weights."""
@@ -76,7 +75,7 @@ class BinaryPart:
         todo = list(signs)
         while todo:
             value = self.values[todo.pop()]
-            if op_name(value) in _WEIGHTED and not (value.args[0] in self.bits and _has_two_values(value)):
+            if op_name(value) in _WEIGHTED and not (value.args[0] in self.bits and is_binary_layer(value)):
                 continue
             for source in leaves(value):
                 if isinstance(source, relax.Var) and source in self.values and source not in found:
@@ -99,7 +98,7 @@ class BinaryPart:
     def _leads_to_a_sign(self, reader: relax.Var) -> bool:
         value = self.values[reader]
         made = reader in self.bits and op_name(value) not in _MOVED
-        return made or reader in self.only_signs or op_name(value) in _COMPARED
+        return made or reader in self.only_signs or op_name(value) in COMPARISONS
 
     def _linear(self, value: Expr) -> bool:
         """What a threshold takes in, or what an exchange of sign and pool does."""
@@ -113,13 +112,8 @@ class BinaryPart:
             value = self.values.get(value.args[0])
         if op_name(value) not in _WEIGHTED:
             return False
-        return (value.args[0] not in self.bits or not _has_two_values(value)) == real
+        return (value.args[0] not in self.bits or not is_binary_layer(value)) == real
 
 
 def _is_biased(value: Expr) -> bool:
     return op_name(value) == "relax.add" and isinstance(value.args[1], GenericConst)
-
-
-def _has_two_values(layer: Expr) -> bool:
-    constant = isinstance(layer.args[1], GenericConst)
-    return constant and two_valued(out_first(layer)) is not None

@@ -52,15 +52,11 @@ class QemuSession(MailboxSession):
         """repetitions: all would be the same."""
         assert isinstance(self._link, DebugLink)
         profile = super()._profile(inputs, timeout_s, 1)
-        out = qemu_count.scratch_file()
         elf = self._link.elf
-        try:
-            board = qemu_count.with_plugin(self._board, self.report, elf, out)
-            counting = MailboxSession(self.report, _link(self.report, board, elf), board)
-            counts = qemu_count.count(counting, inputs, timeout_s, out)
-            return qemu_count.without_cycles(qemu_count.with_counts(profile, counts))
-        finally:
-            out.unlink()
+        counts = qemu_count.count(
+            self, elf, self._board, lambda board: _link(self.report, board, elf), inputs, timeout_s
+        )
+        return qemu_count.without_cycles(qemu_count.with_counts(profile, counts))
 
 
 def open_access(board: Board, elf: Elf, address: str = "") -> GdbAccess:

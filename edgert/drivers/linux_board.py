@@ -65,16 +65,13 @@ class LinuxSession(MailboxSession):
             self.run_bytes(inputs, timeout_s)
         profile = super()._profile(inputs, timeout_s, repetitions)
         profile = replace(profile, notes=f"{_WARM_UP_RUNS} runs to warm up, {self.notes()}")
-        return self._counted(profile, inputs, timeout_s) if qemu_count.can_count(self._board) else profile
+        if not qemu_count.can_count(self._board):
+            return profile
+        counts = qemu_count.count(self, self._elf, self._board, self._link_to, inputs, timeout_s)
+        return qemu_count.with_counts(profile, counts)
 
-    def _counted(self, profile: Profile, inputs: Sequence[bytes], timeout_s: float) -> Profile:
-        out = qemu_count.scratch_file()
-        try:
-            board = qemu_count.with_plugin(self._board, self.report, self._elf, out)
-            counting = MailboxSession(self.report, _link(self.report, board, self._elf, self._names), board)
-            return qemu_count.with_counts(profile, qemu_count.count(counting, inputs, timeout_s, out))
-        finally:
-            out.unlink()
+    def _link_to(self, board: Board) -> FrameLink:
+        return _link(self.report, board, self._elf, self._names)
 
 
 def _copy(command: Sequence[str], board: Board) -> None:

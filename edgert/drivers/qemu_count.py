@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from edgert import cache, toolchain
 from edgert.board import Board
 from edgert.drivers.elf import Elf
+from edgert.drivers.link import Link
 from edgert.drivers.mailbox_session import MailboxSession
 from edgert.drivers.session import Profile
 from edgert.errors import BoardFaultError
@@ -49,11 +50,19 @@ def read_counts(out: Path, layers: int) -> list[int]:
         raise BoardFaultError(f"QEMU's counting plugin wrote no counts: {error}") from error
 
 
-def count(session: MailboxSession, inputs: Sequence[bytes], timeout_s: float, out: Path) -> list[int]:
-    """One run of a session on a board `with_plugin`; as read_counts."""
-    with session:
-        session.run_bytes(inputs, timeout_s)
-        return read_counts(out, len(session.report["layers"]))
+def count(
+    session: MailboxSession, elf: Elf, board: Board, link: Callable[[Board], Link], inputs: Sequence[bytes],
+    timeout_s: float,
+) -> list[int]:  # fmt: skip
+    """One run in a second QEMU that counts; as read_counts. link: a way to such a board."""
+    out = scratch_file()
+    try:
+        counting = with_plugin(board, session.report, elf, out)
+        with MailboxSession(session.report, link(counting), counting) as second:
+            second.run_bytes(inputs, timeout_s)
+            return read_counts(out, len(session.report["layers"]))
+    finally:
+        out.unlink()
 
 
 def with_counts(profile: Profile, counts: Sequence[int]) -> Profile:

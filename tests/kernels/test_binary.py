@@ -13,7 +13,7 @@ from caller import Array, call, call_overlapping, step, variants
 from oracle import run_step
 
 from edgert import api
-from edgert.codegen.kernels.binary import pack_bits
+from edgert.codegen.kernels.bits import pack_bits
 from edgert.codegen.program import Program, Step, Tensor, bit_words
 from edgert.codegen.select import choices
 from edgert.target import load_target

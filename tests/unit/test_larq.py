@@ -11,7 +11,7 @@ import torch
 from tflite_builder import Op, T, build
 
 import edgert
-from edgert.codegen.kernels.binary import pack_bits
+from edgert.codegen.kernels.bits import pack_bits
 from edgert.codegen.pipeline import compile_to_program
 from edgert.errors import UnsupportedOperatorError
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgert.codegen.kernels.binary import pack_bits
+from edgert.codegen.kernels.bits import by_channel
 from edgert.codegen.mst import ROOT, Tree, distances, spanning_tree, word_distances
 from edgert.models.bnn.binary import BinaryConv2d
 from edgert.models.bnn.nets import BinaryNet
@@ -72,7 +72,7 @@ def tree_of(layer: BinaryConv2d, unit: Unit = "bits") -> Tree:
     """Of its weights as they are now; without complements, which a loss would have to jump to."""
     bits = bits_of(layer)
     if unit == "words":
-        words = pack_bits(bits).reshape(len(bits), -1)
+        words = by_channel(bits)
         return spanning_tree(word_distances(words), words.shape[1])
     differ, _ = distances(bits, complements=False)
     return spanning_tree(differ, bits[0].size)
@@ -83,7 +83,7 @@ def work(net: BinaryNet, unit: Unit = "bits") -> list[tuple[int, int]]:
     found = []
     for layer in inner_layers(net):
         tree = tree_of(layer, unit)
-        whole = bits_of(layer)[0].size if unit == "bits" else int(tree.distance.max())
+        whole = int(tree.distance[tree.order[0]])  # the root has all there is
         found.append((tree.cost, whole * len(tree.parent)))
     return found
 
