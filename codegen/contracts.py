@@ -78,6 +78,13 @@ CONTRACTS: dict[str, Contract] = {
             "fully_connected_s8", "fully_connected", 1, ("batch", "in_c", "out_c", "x_zero", *_OUT),
             (("weights", "int8", "[out_c, in_c]"), *_PER_CHANNEL),
         ),
+        # of two activations: x0 [batch, rows, depth], x1 [batch, depth, columns], with x1_transposed
+        # [batch, columns, depth]; rounds twice
+        Contract(
+            "matmul_s8", "matmul", 2,
+            ("batch", "rows", "depth", "columns", "x1_transposed", "x0_zero", "x1_zero",
+             "y_multiplier", "y_shift", *_OUT),
+        ),
         # sub is add with a negative x1_multiplier
         Contract(
             "add_s8", "add", 2,

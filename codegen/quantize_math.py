@@ -44,6 +44,7 @@ __all__ = [
     "lut_requantize",
     "lut_tanh",
     "lut_uint8_to_int8",
+    "matmul_params",
     "mean_params",
     "mul_params",
     "prelu_params",
@@ -130,6 +131,24 @@ def mul_params(
     """The attrs of mul_s8 that follow its broadcast geometry."""
     real = np.float32(x0_scale) * np.float32(x1_scale) / np.float32(y_scale)
     multiplier, shift = quantize_multiplier(float(real))
+    return {
+        "x0_zero": x0_zero, "x1_zero": x1_zero, "y_multiplier": multiplier, "y_shift": shift,
+        "y_zero": y_zero, "y_min": y_range[0], "y_max": y_range[1],
+    }  # fmt: skip
+
+
+def matmul_params(
+    x0_scale: float,
+    x0_zero: int,
+    x1_scale: float,
+    x1_zero: int,
+    y_scale: float,
+    y_zero: int,
+    y_range: tuple[int, int] = (INT8_MIN, INT8_MAX),
+) -> Attrs:
+    """The attrs of matmul_s8 that follow its shape; the product of the scales is float32, the rest is not."""
+    product = np.float32(x0_scale) * np.float32(x1_scale)
+    multiplier, shift = quantize_multiplier(float(product) / float(np.float32(y_scale)))
     return {
         "x0_zero": x0_zero, "x1_zero": x1_zero, "y_multiplier": multiplier, "y_shift": shift,
         "y_zero": y_zero, "y_min": y_range[0], "y_max": y_range[1],

@@ -99,6 +99,18 @@ class Builder:
         self._append(f"mul{len(self.steps)}", "mul_s8", (other, self.x), channels, -9, attrs, {})
         return self
 
+    def matmul(self, other: str, *, transposed: bool = False) -> Builder:
+        """x times `other`, or its transpose: matrices of a row for each pixel."""
+        rows, depth = self._side(self.x) ** 2, self._channels(self.x)
+        columns = self._side(other) ** 2 if transposed else self._channels(other)
+        attrs: dict[str, Attr] = {
+            "batch": 1, "rows": rows, "depth": depth, "columns": columns, "x1_transposed": int(transposed),
+            "x0_zero": self._zero(self.x), "x1_zero": self._zero(other),
+            "y_multiplier": 2**30 + 777, "y_shift": -9, "y_zero": 4, "y_min": -128, "y_max": 127,
+        }  # fmt: skip
+        self._append(f"matmul{len(self.steps)}", "matmul_s8", (self.x, other), columns, 4, attrs, {})
+        return self
+
     def add(self, other: str) -> Builder:
         channels = self._channels(self.x)
         attrs = self._elementwise(channels) | {

@@ -103,6 +103,14 @@ def _fully_connected(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Arra
     return _clamped(once(acc, c["multiplier"], c["shift"]), g)
 
 
+def _matmul(g: Mapping[str, int], x: Sequence[Array], c: Roles) -> Array:
+    x0 = x[0].astype(np.int64).reshape(g["batch"], g["rows"], g["depth"])
+    order = ("batch", "columns", "depth") if g["x1_transposed"] else ("batch", "depth", "columns")
+    x1 = x[1].astype(np.int64).reshape([g[side] for side in order])
+    x1 = x1.swapaxes(1, 2) if g["x1_transposed"] else x1
+    return _clamped(twice((x0 - g["x0_zero"]) @ (x1 - g["x1_zero"]), g["y_multiplier"], g["y_shift"]), g)
+
+
 def _operand(x: Array, g: Mapping[str, int], name: str) -> Array:
     """The operand broadcast to [d0, d1, d2, d3], centred"""
     dims = [np.arange(g[f"d{i}"]) for i in range(4)]
@@ -324,6 +332,7 @@ _RULES: dict[str, Callable[[Mapping[str, Any], Sequence[Array], Roles], Array]] 
     "sign_f32_b1": _sign_f32,
     "depthwise_conv2d_s8": _depthwise,
     "fully_connected_s8": _fully_connected,
+    "matmul_s8": _matmul,
     "add_s8": _add,
     "mul_s8": _mul,
     "max_pool2d_s8": _max_pool,

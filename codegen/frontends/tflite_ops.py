@@ -150,6 +150,31 @@ def fully_connected(c: Converter, operator: Any) -> Expr:
     return result if shape == [flat[0], out_c] or not shape else R.reshape(result, shape)
 
 
+def batch_matmul(c: Converter, operator: Any) -> Expr:
+    """[batch, rows, depth] by [batch or 1, depth, columns]; other broadcasts keep their shape.
+
+    Always with a batch axis, also where the second is constant: FULLY_CONNECTED rounds otherwise.
+    """
+    opts, (left, right) = options(operator, tflite.BatchMatMulOptions), c.get_input_tensors(operator)
+    (output,) = c.get_output_tensors(operator)
+    shapes = [c.shape(t.tensor_idx) for t in (left, right)]
+    batches = [shape[:-2] for shape in shapes]
+    if batches[0] == batches[1] or prod(batches[1]) == 1:
+        shapes = [[prod(shape[:-2]), *shape[-2:]] for shape in shapes]
+    x0, x1 = (R.reshape(c.get_tensor_expr(t), s) for t, s in zip((left, right), shapes, strict=True))
+    if opts.AdjX():
+        x0 = R.permute_dims(x0, _exchanged(len(shapes[0])))
+    x0, x1 = (c.dequantized(x, t) if t.qnn_params else x for x, t in ((x0, left), (x1, right)))
+    if opts.AdjY():
+        x1 = R.permute_dims(x1, _exchanged(len(shapes[1])))
+    return R.reshape(finish(c, operator, R.matmul(x0, x1)), c.shape(output.tensor_idx))
+
+
+def _exchanged(rank: int) -> list[int]:
+    """The axes, the last two the other way round."""
+    return [*range(rank - 2), rank - 1, rank - 2]
+
+
 def binary(function: Callable[..., Expr], kind: type) -> Handler:
     def handler(c: Converter, operator: Any) -> Expr:
         a, b = c.get_input_tensors(operator)
@@ -260,6 +285,7 @@ HANDLERS: dict[str, Handler] = {
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": depthwise,
     "FULLY_CONNECTED": fully_connected,
+    "BATCH_MATMUL": batch_matmul,
     "ADD": binary(R.add, tflite.AddOptions),
     "SUB": binary(R.subtract, tflite.SubOptions),
     "MUL": binary(R.multiply, tflite.MulOptions),

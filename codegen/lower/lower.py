@@ -18,6 +18,7 @@ from edgert.codegen.program import Program, Quant, TirFunction
 RULES: dict[str, Callable[[Composite], None]] = {
     "edgert.conv2d": weighted.conv2d,
     "edgert.fully_connected": weighted.fully_connected,
+    "edgert.matmul": quantized.matmul,
     "edgert.add": quantized.binary,
     "edgert.subtract": quantized.binary,
     "edgert.multiply": quantized.binary,

@@ -1,4 +1,4 @@
-"""Arithmetic on 8-bit tensors other than convolution: sums, products, pools, tables, softmax."""
+"""Arithmetic on 8-bit tensors other than by weights: sums, products, pools, tables, softmax."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgert.codegen import quantize_math as qm
 from edgert.codegen.lower.context import Composite
 from edgert.codegen.lower.evaluate import evaluate_table
 from edgert.codegen.lower.geometry import elementwise
-from edgert.codegen.passes.composite import array, op_name, shape_of
+from edgert.codegen.passes.composite import array, op_name, shape_of, untransposed
 from edgert.codegen.program import Array, Attr
 
 
@@ -30,6 +30,22 @@ def binary(c: Composite) -> None:
         return
     params = qm.add_params(*scales, subtract=op_name(call) == "relax.subtract")
     c.program.step(c.layer, "add_s8", (x0.name, x1.name), c.result(), attrs | params)
+
+
+def matmul(c: Composite) -> None:
+    """One matrix for the whole batch on the right: the batch is as many rows."""
+    call = c.body.find("relax.matmul")
+    assert call is not None
+    source, transposed = untransposed(c.body, call.args[1])
+    x0, x1 = c.input(call.args[0]), c.input(source)
+    *many, rows, depth = x0.shape
+    batch, shared = prod(many), prod(x1.shape[:-2]) == 1
+    attrs: dict[str, Attr] = {
+        "batch": 1 if shared else batch, "rows": batch * rows if shared else rows,
+        "depth": depth, "columns": c.shape[-1], "x1_transposed": int(transposed),
+    }  # fmt: skip
+    attrs |= qm.matmul_params(x0.scale, x0.zero, x1.scale, x1.zero, *c.output, c.y_range)
+    c.program.step(c.layer, "matmul_s8", (x0.name, x1.name), c.result(), attrs, macs=prod(c.shape) * depth)
 
 
 def _window(c: Composite, pool: Call, x_shape: tuple[int, ...]) -> dict[str, Attr]:

@@ -168,6 +168,17 @@ def _single_float(argument: object, value: Call) -> bool:
     return isinstance(argument, GenericConst) and not outer
 
 
+def untransposed(body: Body, expr: Expr) -> tuple[Expr, bool]:
+    """(what an exchange of the last two axes is of, True); anything else as it is, and False."""
+    call = body.value(expr)
+    if op_name(call) != "relax.permute_dims":
+        return expr, False
+    rank = len(shape_of(call.args[0]))
+    axes = range(rank)[::-1] if call.attrs.axes is None else (int(a) % rank for a in call.attrs.axes)
+    exchanged = [*range(rank - 2), rank - 1, rank - 2]
+    return (call.args[0], True) if rank >= 2 and list(axes) == exchanged else (expr, False)
+
+
 def is_quantized(mod: tvm.IRModule) -> bool:
     """Whether any of main computes in integers."""
     blocks = mod["main"].body.blocks

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isinf
+from math import isinf, prod
 
 from tvm.ir import Expr, GenericConst, Tuple
 from tvm.relax.dpl import DFPattern, is_const, is_op, wildcard
 
-from edgert.codegen.passes.composite import Body, array, dtype_of, op_name, shape_of
+from edgert.codegen.passes.composite import Body, array, dtype_of, op_name, shape_of, untransposed
 
 WIDTHS = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4}
 ELEMENTWISE = frozenset(
@@ -126,6 +126,21 @@ def _matmul(body: Body) -> bool:
     assert matmul is not None
     flat = len(shape_of(matmul.args[0])) == 2 == len(shape_of(matmul.args[1]))
     return flat and _weighted("relax.matmul", lambda _: 1)(body)
+
+
+def _matmul_of_two(body: Body) -> bool:
+    """Both operands of one scale; the second the other way round, or the same for the whole batch, if so.
+
+    With a batch axis: what has none is a fully connected layer, which rounds once (docs/numerics.md).
+    """
+    matmul = body.find("relax.matmul")
+    assert matmul is not None
+    left, right = body.operand(matmul.args[0]), body.operand(untransposed(body, matmul.args[1])[0])
+    if left is None or right is None or not _int8(body):
+        return False
+    a, b = shape_of(matmul.args[0]), shape_of(matmul.args[1])
+    good = (o.per_tensor and dtype_of(o.source) == "int8" for o in (left, right))
+    return min(len(a), len(b)) >= 3 and (a[:-2] == b[:-2] or prod(b[:-2]) == 1) and all(good)
 
 
 def _binary(body: Body) -> bool:
@@ -241,6 +256,11 @@ def _parts(body: Body) -> bool:
 PATTERNS: tuple[Pattern, ...] = (
     Pattern("conv2d", _biased("relax.nn.conv2d"), _conv2d),
     Pattern("fully_connected", _biased("relax.matmul"), _matmul),
+    Pattern(
+        "matmul",
+        _quantized(_call("relax.matmul", _real(), _real() | _call("relax.permute_dims", _real()))),
+        _matmul_of_two,
+    ),
     Pattern("add", _quantized(_call("relax.add", _real(), _real())), _binary),
     Pattern("subtract", _quantized(_call("relax.subtract", _real(), _real())), _binary),
     Pattern("multiply", _quantized(_call("relax.multiply", _real(), _real())), _binary),

@@ -14,7 +14,17 @@ import tvm
 from tvm import relax
 from tvm.ir import Call, Expr, GenericConst, Tuple
 
-from edgert.codegen.passes.composite import Body, Operand, array, dtype_of, leaves, op_name, prim, shape_of
+from edgert.codegen.passes.composite import (
+    Body,
+    Operand,
+    array,
+    dtype_of,
+    leaves,
+    op_name,
+    prim,
+    shape_of,
+    untransposed,
+)
 from edgert.codegen.program import Array
 from edgert.codegen.tflite.writer import Graph, Operator, Tensor, write
 from edgert.errors import UnsupportedOperatorError
@@ -116,7 +126,7 @@ _VERSIONS = {
     "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "MEAN": 2, "CONCATENATION": 2, "PAD": 2, "PADV2": 2,
     "TRANSPOSE": 2,
     "LOGISTIC": 2, "TANH": 2, "RELU": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2, "QUANTIZE": 1,
-    "DEQUANTIZE": 2, "STRIDED_SLICE": 2,
+    "DEQUANTIZE": 2, "STRIDED_SLICE": 2, "BATCH_MATMUL": 2,
 }  # fmt: skip
 
 
@@ -136,7 +146,8 @@ class _Composite:
         source = expr if operand is None else operand.source
         if isinstance(source, GenericConst):
             assert operand is not None
-            return self.out.constant(f"{self.var.name}/operand", array(source), operand.scale.reshape(-1))
+            scale, zero = operand.scale.reshape(-1), np.array([operand.zero])
+            return self.out.constant(f"{self.var.name}/operand", array(source), scale, zeros=zero)
         return self.arguments[list(self.body.params).index(source)]
 
     def result(self) -> str:
@@ -251,6 +262,15 @@ def _fully_connected(c: _Composite) -> None:
     )
 
 
+def _matmul(c: _Composite) -> None:
+    call = c.find("relax.matmul")
+    right, adjoint = untransposed(c.body, call.args[1])
+    inputs = [c.input(call.args[0]), c.input(right)]
+    if c.activation != "NONE":
+        raise _unsupported("a product of two activations with a clip", c.var, c.out.name)
+    c.out.emit("BATCH_MATMUL", inputs, c.result(), "BatchMatMulOptions", AdjX=False, AdjY=adjoint)
+
+
 def _binary(kind: str, table: str) -> Callable[[_Composite], None]:
     def rule(c: _Composite) -> None:
         call = c.find("relax.add", "relax.subtract", "relax.multiply")
@@ -351,6 +371,7 @@ def _convert(kind: str, table: str) -> Callable[[_Composite], None]:
 RULES: dict[str, Callable[[_Composite], None]] = {
     "conv2d": _conv2d,
     "fully_connected": _fully_connected,
+    "matmul": _matmul,
     "add": _binary("ADD", "AddOptions"),
     "subtract": _binary("SUB", "SubOptions"),
     "multiply": _binary("MUL", "MulOptions"),

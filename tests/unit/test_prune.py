@@ -79,6 +79,16 @@ def _means(seed: int) -> Program:
     return Builder(seed, 3).conv(12, 3).depthwise().mean().dense(4).program()
 
 
+def _attention(seed: int) -> Program:
+    """A product reads both of its operands whole; its channels may be pixels of an operand."""
+    b = Builder(seed, 3).conv(6)
+    tokens = b.x
+    queries = b.conv(8).x
+    b.x = tokens
+    keys = b.conv(8, y_zero=9).x
+    return b.matmul(queries, transposed=True).matmul(keys).conv(5).depthwise().conv(4).program()
+
+
 def _flattened(seed: int) -> Program:
     return Builder(seed, 3).conv(12, 3).depthwise().dense(7).dense(4).program()
 
@@ -93,7 +103,7 @@ NETS = {
     make.__name__.strip("_"): make
     for make in (
         _mobile, _residual, _concat, _concat_into_border, _concat_of_concat, _concat_of_rows, _explicit_pad,
-        _channel_pad, _pools, _means, _flattened, _pointwise_functions,
+        _channel_pad, _pools, _means, _attention, _flattened, _pointwise_functions,
     )
 }  # fmt: skip
 Make = Callable[[int], Program]
