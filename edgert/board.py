@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 
 from edgert import descriptor
 from edgert.errors import DescriptorError
+from edgert.fpga import External, Fpga, broken_rules
+from edgert.part import list_parts, load_part
 from edgert.target import list_targets
 
-DRIVERS = ("host", "unicorn", "gdb", "serial", "linux")
+DRIVERS = ("host", "unicorn", "gdb", "serial", "linux", "verilator")
 SEARCH_PATH, DESCRIPTOR = "EDGERT_BOARDS", "board.toml"
 VERIFIED = ("hardware", "emulated", "linked")
 _REQUIRED = ("id", "name", "target", "driver", "verified", "source")
-_OPTIONAL = ("clock_hz", "memory", "gdb", "serial", "uart", "linux", "flash")
+_OPTIONAL = ("clock_hz", "memory", "gdb", "serial", "uart", "linux", "flash", "fpga", "external")
 _T = TypeVar("_T")
 
 
@@ -115,6 +117,8 @@ class Linux:
 class Board:
     """flash, ram and clock_hz are None for the host; links (gdb, serial, uart, linux) where there is none.
 
+    target: a CPU, or an FPGA part; then fpga and external say what we put on it, clock_hz the design's clock.
+
     verified: "hardware", "emulated" or "linked" - how far anyone has seen it work.
     flash_timing: None where flash answers at once, or nobody has said how it answers.
     boot_words: what the chip's boot loader wants to find behind the vectors.
@@ -139,6 +143,8 @@ class Board:
     uart: Uart | None = None
     linux: Linux | None = None
     flash_tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fpga: Fpga | None = None
+    external: External | None = None
 
     @property
     def flash_bytes(self) -> int | None:
@@ -218,6 +224,8 @@ def read_board(folder: Traversable) -> Board:
         uart=_record(Uart, table, "uart", where),
         linux=_record(Linux, table, "linux", where),
         flash_tools=table.get("flash", {}),
+        fpga=_record(Fpga, table, "fpga", where),
+        external=_record(External, table, "external", where),
     )
     _check(board, folder.name, where)
     return board
@@ -247,12 +255,20 @@ def _frozen(value: Any) -> Any:
 
 
 def _check(board: Board, board_id: str, where: str) -> None:
+    is_fpga = board.target in list_parts()
     rules = {
         f"the id is the folder's name, got {board.id!r}": board.id == board_id,
-        f"there is no target {board.target!r}": board.target in list_targets(),
+        f"there is no target {board.target!r}": is_fpga or board.target in list_targets(),
         f"driver is one of {', '.join(DRIVERS)}, got {board.driver!r}": board.driver in DRIVERS,
         f"verified is one of {', '.join(VERIFIED)}, got {board.verified!r}": board.verified in VERIFIED,
-        "a board without an operating system has memory and a clock": board.driver in ("host", "linux")
+        f"{board.target} is an FPGA: driver 'verilator', [fpga], [external], clock_hz are needed": not is_fpga
+        or (board.driver == "verilator" and board.fpga and board.external and bool(board.clock_hz)),
+        f"{board.target} is a CPU: no driver 'verilator', [fpga] or [external]": is_fpga
+        or (board.driver != "verilator" and not board.fpga and not board.external),
+        "an FPGA board has no [memory]: its memory is in [fpga]": not is_fpga
+        or not (board.flash or board.ram),
+        "a board without an operating system has memory and a clock": is_fpga
+        or board.driver in ("host", "linux")
         or (board.flash is not None and board.ram is not None and bool(board.clock_hz)),
         f"driver {board.driver!r} needs a table [{board.driver}]": board.driver
         not in ("gdb", "serial", "linux")
@@ -269,6 +285,9 @@ def _check(board: Board, board_id: str, where: str) -> None:
     }
     for rule, holds in rules.items():
         if not holds:
+            raise DescriptorError(rule, where=where)
+    if board.fpga and board.external:
+        for rule in broken_rules(board.fpga, board.external, load_part(board.target)):
             raise DescriptorError(rule, where=where)
 
 

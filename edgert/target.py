@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
-from edgert import descriptor
+from edgert import descriptor, part
 from edgert.errors import DescriptorError
 
 _REQUIRED = ("id", "name", "arch", "features", "source", "compiler")
@@ -78,18 +78,22 @@ class Target:
 
 
 def list_targets() -> list[str]:
-    """Ids of every target, sorted."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in files("edgert.targets").iterdir() if p.name.endswith(".toml")
-    )
+    """Ids of every CPU, sorted; FPGA parts are edgert.part's."""
+    return [name for name, arch in part.archs().items() if arch != part.ARCH]
 
 
 @cache
 def load_target(target_id: str) -> Target:
     """Read targets/<id>.toml.
 
-    Raises DescriptorError: unknown id (names the nearest), unknown or missing key, bad value.
+    Raises DescriptorError: unknown id (names the nearest), an FPGA, unknown or missing key, bad value.
     """
+    if target_id in part.list_parts():
+        raise DescriptorError(
+            f"{target_id} is an FPGA, not a CPU",
+            rule="a circuit is compiled for a board",
+            hint="see: edgert boards; edgert compile MODEL --board ulx3s",
+        )
     if target_id not in list_targets():
         raise descriptor.unknown("target", target_id, list_targets())
     where = f"targets/{target_id}.toml"

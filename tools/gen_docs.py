@@ -126,7 +126,7 @@ def boards() -> str:
     described = [load_board(name) for name in list_boards()]
     rows = [
         (f"`{b.id}`", f"`{b.target}`", f"{b.clock_hz / 1e6:g}" if b.clock_hz else "-", _kib(b.flash_bytes),
-         _kib(b.ram_bytes), ", ".join(_links(b)), b.verified, b.name)
+         _kib(b.fpga.scratch_bytes if b.fpga else b.ram_bytes), ", ".join(_links(b)), b.verified, b.name)
         for b in described
     ]  # fmt: skip
     return markdown(columns, rows)

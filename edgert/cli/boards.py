@@ -97,7 +97,7 @@ def _row(board: Board) -> dict[str, Any]:
         "target": board.target,
         "clock_hz": board.clock_hz,
         "flash_bytes": board.flash_bytes,
-        "ram_bytes": board.ram_bytes,
+        "ram_bytes": board.fpga.scratch_bytes if board.fpga else board.ram_bytes,
         "driver": board.driver,
         "links": [link for link in LINKS if getattr(board, link) is not None],
         "verified": board.verified,
@@ -135,14 +135,15 @@ def _new(args: argparse.Namespace) -> int:
         draft.mkdir()
         (draft / DESCRIPTOR).write_text(_descriptor(name, args), encoding="utf-8")
         board = read_board(draft)
-        flash_bytes, ram_bytes = try_linking(board, Path(scratch))
+        flash_bytes, ram_bytes = (0, 0) if board.fpga else try_linking(board, Path(scratch))
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(draft, folder)
     facts = {"folder": str(folder), "flash_bytes": flash_bytes, "ram_bytes": ram_bytes}
     if args.json:
         emit_json(facts)
     else:
-        say(f"edgert: wrote {folder / DESCRIPTOR}; a firmware links: {flash_bytes:,} bytes of flash")
+        links = f"; a firmware links: {flash_bytes:,} bytes of flash" if flash_bytes else ""
+        say(f"edgert: wrote {folder / DESCRIPTOR}{links}")
         say(f"  next: {SEARCH_PATH}={args.output} edgert run MODEL --board {name}")
     return 0
 

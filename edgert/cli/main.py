@@ -58,7 +58,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "What there is",
         (
             Command("boards", "boards", "the boards, real and emulated; all of one; a new one of yours"),
-            Command("targets", "targets", "the CPUs that boards are made of"),
+            Command("targets", "targets", "the CPUs and FPGA parts that boards are made of"),
         ),
     ),
     ("Compare", (Command("bench", "bench", "a suite of known models on one board, as a table or JSON"),)),
