@@ -58,6 +58,14 @@ def finish(c: Converter, operator: Any, expr: Expr, activation: int = 0) -> Expr
     return c.quantized(expr, output) if output.qnn_params else expr
 
 
+def shaped(c: Converter, expr: Expr, output: TensorWrapper) -> Expr:
+    """In the shape that the model states; the layer, whose bytes another shape shares, keeps the name."""
+    expr, shape = c.bb.normalize(expr), c.shape(output.tensor_idx)
+    if [int(d) for d in expr.ty.shape] == shape:
+        return expr
+    return R.reshape(c.bb.emit(expr, name_hint=c.label(output.tensor_idx)), shape)
+
+
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """(before, after), as TensorFlow pads: the odd element goes behind."""
     total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
@@ -146,8 +154,7 @@ def fully_connected(c: Converter, operator: Any) -> Expr:
     x = c.dequantized(x, tensors[0]) if tensors[0].qnn_params else x
     result = R.matmul(x, laid_out(c, tensors[1], [out_c, in_c], (1, 0), 1))
     result = finish(c, operator, add_bias(c, result, tensors), opts.FusedActivationFunction())
-    shape = c.shape(output.tensor_idx)
-    return result if shape == [flat[0], out_c] or not shape else R.reshape(result, shape)
+    return shaped(c, result, output) if c.shape(output.tensor_idx) else result
 
 
 def batch_matmul(c: Converter, operator: Any) -> Expr:
@@ -167,7 +174,7 @@ def batch_matmul(c: Converter, operator: Any) -> Expr:
     x0, x1 = (c.dequantized(x, t) if t.qnn_params else x for x, t in ((x0, left), (x1, right)))
     if opts.AdjY():
         x1 = R.permute_dims(x1, _exchanged(len(shapes[1])))
-    return R.reshape(finish(c, operator, R.matmul(x0, x1)), c.shape(output.tensor_idx))
+    return shaped(c, finish(c, operator, R.matmul(x0, x1)), output)
 
 
 def _exchanged(rank: int) -> list[int]:

@@ -117,11 +117,11 @@ class _Exporter:
         rule(_Composite(self, var, Body.of(function), arguments))
 
     def emit(self, kind: str, inputs: list[str], output: str, table: str = "", **options: Any) -> None:
-        self.operators.append(Operator(kind, inputs, [output], table, options, _VERSIONS.get(kind, 1)))
+        self.operators.append(Operator(kind, inputs, [output], table, options, VERSIONS.get(kind, 1)))
 
 
 # Versions of the int8 kernels in the reference's registry.
-_VERSIONS = {
+VERSIONS = {
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "SUB": 2, "MUL": 2, "SOFTMAX": 2,
     "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "MEAN": 2, "CONCATENATION": 2, "PAD": 2, "PADV2": 2,
     "TRANSPOSE": 2,

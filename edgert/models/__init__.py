@@ -7,4 +7,5 @@ vanillanet.py  VanillaNet, in its training form
 zoo.py         every network by name
 data.py        CIFAR-10
 train.py       training, and fine-tuning with quantization
+kernels.py     small int8 networks of one kind each, as TFLite files; without torch
 """
