@@ -119,7 +119,7 @@ def _core(read: Read, mac: Mac, out: Out, core: int, m: Memories) -> None:
     assert (read.groups, mac.groups, mac.rows, mac.cols) == (out.groups, out.groups, out.rows, out.cols)
     if mac.window:
         items = _windows(items, mac)
-    pixels = items.reshape(mac.groups, mac.rows * mac.cols, -1, *items.shape[6:])
+    pixels = items.reshape(mac.groups, mac.rows * mac.cols, -1, *([LANES] * read.words))
     if mac.op in (Op.OR, Op.AND):
         reduce = np.bitwise_or if mac.op == Op.OR else np.bitwise_and
         _write(out, reduce.reduce(pixels, axis=2), m.scratch)
@@ -169,7 +169,7 @@ def _windows(items: Array, mac: Mac) -> Array:
     """Columns -> pixels of kw columns, kh words each, column by column."""
     first = np.arange(mac.cols)[:, None] * mac.sw + np.arange(mac.kw)
     assert items.shape[2] == (mac.cols - 1) * mac.sw + mac.kw and items.shape[4] == 1 and mac.kh == items.shape[3]
-    return np.ascontiguousarray(items[:, :, first, :, 0, 0])  # [g, rows, cols, kw, kh, 8]
+    return np.ascontiguousarray(items[:, :, :, :, 0, 0][:, :, first])  # [g, rows, cols, kw, kh, 8]
 
 
 def _accumulate(mac: Mac, pixels: Array, weights: Array, params: tuple[Array, Array, Array]) -> Array:
