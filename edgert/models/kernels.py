@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Quant = tuple[float, int]
-_SAMPLES = 32
+_ROWS = 128  # of calibration, at least; a pixel is a row
 _MARGIN = 1.2  # of the range, over what calibration has seen
 _UNIT = (1 / 256, -128)  # of probabilities: what the reference's softmax and logistic insist on
 
@@ -125,9 +126,9 @@ KERNELS: dict[str, Callable[..., bytes]] = {
 
 
 class _Network:
-    """A graph under construction. Each layer is computed in float64 on `_SAMPLES` inputs, for its scale.
+    """A graph under construction. Each layer is computed in float64 on `samples` inputs, for its scale.
 
-    values: tensor -> [_SAMPLES, *shape], real numbers. Layers return the name of their output.
+    values: tensor -> [samples, *shape], real numbers. Layers return the name of their output.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], seed: int) -> None:
@@ -136,7 +137,8 @@ class _Network:
         self.tensors: dict[str, Tensor] = {}
         self.operators: list[Operator] = []
         self.values: dict[str, Array] = {}
-        inputs = self.rng.integers(-128, 128, (_SAMPLES, *shape)) / 128
+        self.samples = max(8, -(-_ROWS // prod(shape[:-1])))
+        inputs = self.rng.integers(-128, 128, (self.samples, *shape)) / 128
         self._activation(self.input, inputs, (1 / 128, 0))
 
     def file(self, output: str) -> bytes:
@@ -242,7 +244,7 @@ class _Network:
         )  # fmt: skip
 
     def _windows(self, x: str, kernel: int, stride: int) -> Array:
-        """[_SAMPLES, 1, h, w, c] -> [_SAMPLES, out_h, out_w, c, kernel, kernel]"""
+        """[samples, 1, h, w, c] -> [samples, out_h, out_w, c, kernel, kernel]"""
         image = self.values[x][:, 0]
         totals = [max(0, (-(-side // stride) - 1) * stride + kernel - side) for side in image.shape[1:3]]
         pads = [(total // 2, total - total // 2) for total in totals]
@@ -286,7 +288,7 @@ class _Network:
 
     def reshape(self, x: str, shape: tuple[int, ...]) -> str:
         wanted = self._constant(f"{x}/shape", np.array(shape, np.int32))
-        values = self.values[x].reshape(_SAMPLES, *shape)
+        values = self.values[x].reshape(self.samples, *shape)
         return self._emit("RESHAPE", [x, wanted], f"{x}_reshaped", values, self._quant(x), "")
 
     def transpose(self, name: str, x: str, axes: tuple[int, ...]) -> str:
