@@ -1,0 +1,35 @@
+// One lane of ert_xnor: three registers after x and w their count of equal bits is added, where `add` says so.
+module ert_xnor_lane (
+    input wire clk,
+    input wire start,
+    input wire add,
+    input wire [63:0] x,
+    input wire [63:0] w,
+    output reg [15:0] acc
+);
+    wire [63:0] equal = ~(x ^ w);
+    reg [2:0] four [0:15];
+    reg [4:0] sixteen [0:3];
+    reg [6:0] all;
+
+    genvar i;
+    generate
+        for (i = 0; i < 16; i = i + 1) begin : fours
+            wire [3:0] e = equal[4*i +: 4];
+            always @(posedge clk) begin
+                four[i][0] <= ^e;
+                four[i][1] <= (e[1] & e[0]) ^ (e[3] & e[2]) ^ ((e[1] ^ e[0]) & (e[3] ^ e[2]));
+                four[i][2] <= &e;
+            end
+        end
+        for (i = 0; i < 4; i = i + 1) begin : sixteens
+            always @(posedge clk)
+                sixteen[i] <= ({2'd0, four[4*i]} + {2'd0, four[4*i+1]}) + ({2'd0, four[4*i+2]} + {2'd0, four[4*i+3]});
+        end
+    endgenerate
+
+    always @(posedge clk) begin
+        all <= ({2'd0, sixteen[0]} + {2'd0, sixteen[1]}) + ({2'd0, sixteen[2]} + {2'd0, sixteen[3]});
+        if (add) acc <= (start ? 16'd0 : acc) + {9'd0, all};
+    end
+endmodule
