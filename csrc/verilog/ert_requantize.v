@@ -41,59 +41,24 @@ module ert_requantize (
         end
     endgenerate
 
-    // 0: operands in halves, in registers of their own: those of a DSP block where it has some. Halves without
-    // a sign get a bit more, so that all four products are of signed 17-bit numbers.
-    reg signed [16:0] a_high, a_low, m_high, m_low;
+    // 0 to 3: the product, and how far to shift it
+    wire both = ~once & (shift[7] | shift == 8'd0);  // rounded at bit 31, and again
+    wire signed [63:0] product;
+    ert_multiply multiplies (
+        .clk(clk), .enable(1'b1), .a(acc), .b({1'b0, multiplier}), .half(both), .product(product)
+    );
+
     reg signed [7:0] shift0;
-    reg once0;
-    always @(posedge clk) begin
-        a_high <= {acc[31], acc[31:16]};
-        a_low <= {1'b0, acc[15:0]};
-        m_high <= {2'b0, multiplier[30:16]};
-        m_low <= {1'b0, multiplier[15:0]};
-        shift0 <= shift;
-        once0 <= once;
-    end
-
-    // 1: four products; how far to shift
-    reg signed [32:0] hl, lh;
-    reg signed [31:0] hh, ll;
-    reg twice1, away1;
     reg signed [8:0] by1;
-    wire both = ~once0 & (shift0[7] | shift0 == 8'd0);  // rounded at bit 31, and again
+    reg [5:0] by2, by3;
+    reg away0, away1, away2, away3, twice0, twice1, twice2, twice3;
     always @(posedge clk) begin
-        hh <= a_high * m_high;
-        hl <= a_high * m_low;
-        lh <= a_low * m_high;
-        ll <= a_low * m_low;
-        twice1 <= both;
-        away1 <= once0 | both;
-        by1 <= (both ? 9'sd0 : 9'sd31) - {shift0[7], shift0};
-    end
-
-    // 2: the middle products together; the outer ones do not overlap and take the first rounding's half
-    reg signed [32:0] middle;
-    reg signed [63:0] outer;
-    reg twice2, away2;
-    reg [5:0] by2;
-    wire signed [33:0] outer_high = {hh, ll[31:30]} + {33'd0, twice1};
-    always @(posedge clk) begin
-        middle <= hl + lh;
-        outer <= {outer_high, ll[29:0]};
-        twice2 <= twice1;
-        away2 <= away1;
+        shift0 <= shift;
+        by1 <= (twice0 ? 9'sd0 : 9'sd31) - {shift0[7], shift0};
         by2 <= by1[8] ? 6'd0 : (by1[7:6] != 2'd0) ? 6'd63 : by1[5:0];
-    end
-
-    // 3: the product
-    reg signed [63:0] product;
-    reg twice3, away3;
-    reg [5:0] by3;
-    always @(posedge clk) begin
-        product <= {outer[63:16] + {{15{middle[32]}}, middle}, outer[15:0]};
-        twice3 <= twice2;
-        away3 <= away2;
         by3 <= by2;
+        {twice3, twice2, twice1, twice0} <= {twice2, twice1, twice0, both};
+        {away3, away2, away1, away0} <= {away2, away1, away0, once | both};
     end
 
     // 4: by 31 and rounded (what is left of it is exact), by 32, or by nothing. half, below: the first bit

@@ -58,7 +58,7 @@ def ties(rng: np.random.Generator, acc: Ints, multiplier: Ints, shift: Ints) -> 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Clocked:
     folder = tmp_path_factory.mktemp("requantize")
-    return Clocked(folder, "ert_requantize", INPUTS, {"out_valid": 1, "y": 8})
+    return Clocked(folder, "ert_requantize", INPUTS, {"out_valid": 1, "y": 8}, ["ert_multiply.v"])
 
 
 @pytest.mark.parametrize(("is_once", "lowest", "seed"), [(0, -31, 1), (1, -31, 2), (0, -31, 3), (1, -31, 4)])

@@ -10,7 +10,7 @@ import pytest
 from clocked import Clocked
 
 pytestmark = pytest.mark.skipif(shutil.which("verilator") is None, reason="no verilator")
-LATENCY = 4
+LATENCY = 5
 INPUTS = {"rst": 1, "in_valid": 1, "first": 1, "last": 1, "x": 64, "w": 512}
 LENGTHS = (1, 2, 3, 9, 36, 512, 1023)
 
