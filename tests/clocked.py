@@ -47,6 +47,8 @@ def verilated(
     assert verilator is not None
     (folder / "main.cpp").write_text(main, encoding="ascii")
     flags = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
+    if Path(sources[0]).is_absolute():
+        flags += ["-Wno-WIDTH", "-Wno-UNUSED"]  # generated
     command = [
         verilator, "--cc", "--exe", "--build", *LINT, *flags, "-O3", "-CFLAGS", "-O1", "--top-module", top,
         "--Mdir", "obj", "-o", "simulate", *(str(VERILOG / name) for name in sources), "main.cpp",
@@ -57,7 +59,7 @@ def verilated(
 
 
 class Clocked:
-    """inputs, outputs: name -> bits. Input `rst` is driven like the others."""
+    """inputs, outputs: name -> bits. Input `rst` is driven like the others. source: of a generated `top`."""
 
     def __init__(
         self,
@@ -67,13 +69,14 @@ class Clocked:
         outputs: Mapping[str, int],
         sources: Sequence[str] = (),
         parameters: Mapping[str, int] | None = None,
+        source: Path | None = None,
     ) -> None:
         self.inputs, self.outputs = dict(inputs), dict(outputs)
         set_lines, in_words = _copies(self.inputs, "std::memcpy(&top.{name}, in + {at}, {size});")
         get_lines, out_words = _copies(self.outputs, "std::memcpy(out + {at}, &top.{name}, {size});")
         main = _HARNESS.format(top=top, in_words=in_words, out_words=out_words, set=set_lines, get=get_lines)
         self.in_words, self.out_words = in_words, out_words
-        self.binary = verilated(folder, top, main, (f"{top}.v", *sources), parameters)
+        self.binary = verilated(folder, top, main, (str(source or f"{top}.v"), *sources), parameters)
 
     def run(self, values: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.int64] | Words]:
         """values: [cycles] integers, or [cycles, words] uint32 where a port has more than 32 bits; so are the
