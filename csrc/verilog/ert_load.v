@@ -183,7 +183,7 @@ module ert_load (
     reg [15:0] entry_mask;
     wire whole = use_word & to_params & (slot == 4'd8);
     always @(posedge clk) begin
-        if (use_word & to_params) group[{half, slot[2:0]}] <= word;
+        if (use_word & to_params & ~slot[3]) group[{half, slot[2:0]}] <= word;
         if (rst) begin
             half <= 1'b0;
             spreading <= 8'd0;
