@@ -20,7 +20,7 @@ from edgert.codegen.passes.fold_linear import fold_linear
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
 from edgert.codegen.passes.fuse_tir import fuse_tir
 from edgert.codegen.passes.legalize import legalize
-from edgert.codegen.passes.simplify import commute_movement, fold_weights, split_tuples
+from edgert.codegen.passes.simplify import commute_movement, fold_weights, quantize_early, split_tuples
 from edgert.codegen.program import Program
 from edgert.codegen.tir import print_primfunc
 
@@ -43,6 +43,7 @@ PHASES: tuple[Phase, ...] = (
         ("fold-weights", fold_weights),
         ("fold-linear", fold_linear),
         ("commute-movement", commute_movement),
+        ("quantize-early", quantize_early),
     )),
     Phase("binarize", "signs that only binary layers read are bits", (
         ("binarize", binarize),

@@ -167,7 +167,31 @@ def gemm(c: Importer, node: Any, inputs: Inputs) -> list[Value]:
 
 
 def matmul(c: Importer, node: Any, inputs: Inputs) -> list[Value]:
+    x, y = first(inputs), given(inputs, 1)
+    if y is not None and (y.constant is None or len(y.shape) != 2):
+        return [_product_of_two(c, x, y)]
     return [_product(c, inputs, transposed=False)]
+
+
+def _product_of_two(c: Importer, x: Value, y: Value) -> Value:
+    """[batch, rows, depth] by [batch or 1, depth, columns]; other broadcasts keep their shape."""
+    shapes = [x.shape, y.shape]
+    if min(len(s) for s in shapes) < 2:
+        raise NotImplementedError("a product with a vector")
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
+    one_scale = all(v.quant is None or v.quant.scale.size == 1 for v in (x, y))
+    if one_scale and (x.shape[:-2] == y.shape[:-2] or prod(y.shape[:-2]) == 1):
+        shapes = [(prod(s[:-2]), *s[-2:]) for s in shapes]
+    left, right = (
+        c.real(Value(s, _shaped(logical(c, v), v.shape, s), quant=v.quant))
+        for v, s in zip((x, y), shapes, strict=True)
+    )
+    flat = (*np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2]), *shape[-2:])
+    return Value(shape, to_physical(_shaped(R.matmul(left, right), flat, shape), shape))
+
+
+def _shaped(expr: Expr, shape: tuple[int, ...], wanted: tuple[int, ...]) -> Expr:
+    return expr if shape == wanted else R.reshape(expr, wanted)
 
 
 def _product(c: Importer, inputs: Inputs, *, transposed: bool) -> Value:

@@ -5,7 +5,8 @@ All need one binding per result, and keep the results' names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tvm
@@ -38,6 +39,53 @@ def fold_weights(mod: tvm.IRModule) -> tvm.IRModule:
 def commute_movement(mod: tvm.IRModule) -> tvm.IRModule:
     """quantize(move(dequantize(x))) -> move(x), quantize(dequantize(x)) -> x, where the scales are equal."""
     return _rewritten(mod, _commuted)
+
+
+def quantize_early(mod: tvm.IRModule) -> tvm.IRModule:
+    """quantize(move(y)) -> move(quantize(y)) where a layer computes y and nothing else reads it.
+
+    After commute_movement, which leaves no quantize of moved integers; the layer and its quantize then
+    stand together, as a kernel has them. The quantize keeps its name.
+    """
+    main = mod["main"]
+    bindings = [(b.var, b.value) for block in main.body.blocks for b in block.bindings]
+    values, uses = dict(bindings), Counter(v for _, value in bindings for v in leaves(value))
+    uses.update(leaves(main.body.body))
+    early: Values = {}
+    for var, value in bindings:
+        moves = _moves_before(value, values, uses)
+        source = values[moves[-1]].args[0] if moves else None
+        if source is None or source not in values or op_name(values[source]) == "relax.dequantize":
+            early[var] = value
+            continue
+        calls = [values[move] for move in moves]
+        for move in moves:
+            del early[move]
+        early.update(_moved_later(var, value, calls))
+    return with_bindings(mod, early.items())
+
+
+def _moves_before(value: Expr, values: Values, uses: Mapping[relax.Var, int]) -> list[relax.Var]:
+    """Reshapes and transposes that only a per-tensor quantize reads, the last first."""
+    if op_name(value) != "relax.quantize" or array(value.args[1]).size != 1:
+        return []
+    moves, source = [], value.args[0]
+    while uses[source] == 1 and op_name(values.get(source)) in (*_RESHAPES, "relax.permute_dims"):
+        moves.append(source)
+        source = values[source].args[0]
+    return moves
+
+
+def _moved_later(var: relax.Var, quantize: Call, moves: list[Call]) -> Iterator[tuple[relax.Var, Expr]]:
+    normalize = relax.BlockBuilder().normalize
+    scale, zero = quantize.args[1:3]
+    integers = relax.op.quantize(moves[-1].args[0], scale, zero, axis=0, out_dtype=str(quantize.ty.dtype))
+    value = normalize(integers)
+    for move in reversed(moves):
+        inner = relax.DataflowVar(var.name, value.ty)
+        yield inner, value
+        value = normalize(Call(move.op, [inner, *move.args[1:]], move.attrs, move.ty_args))
+    yield var, value
 
 
 def _rewritten(mod: tvm.IRModule, rule: Rule) -> tvm.IRModule:

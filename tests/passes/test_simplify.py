@@ -8,7 +8,7 @@ from tvm import relax
 from tvm.relax import op as R
 
 from edgert.codegen.passes.fuse_qdq import fuse_qdq
-from edgert.codegen.passes.simplify import commute_movement, fold_weights, split_tuples
+from edgert.codegen.passes.simplify import commute_movement, fold_weights, quantize_early, split_tuples
 
 
 def scalar(value: float, dtype: str = "float32") -> tvm.ir.Expr:
@@ -61,6 +61,30 @@ def test_weights_are_transposed_as_integers() -> None:
 
     after = relax.transform.DeadCodeElimination()(fold_weights(module(before, dtype="float32", shape=(2, 2))))
     tvm.ir.assert_structural_equal(after, module(expected, dtype="float32", shape=(2, 2)))
+
+
+def test_a_quantize_moves_up_to_its_layer() -> None:
+    after = quantize_early(
+        module(lambda x: quantized(R.reshape(R.matmul(real(x), real(x)), [1, 4, 4])), (4, 4))
+    )
+    expected = module(lambda x: R.reshape(quantized(R.matmul(real(x), real(x))), [1, 4, 4]), (4, 4))
+    tvm.ir.assert_structural_equal(after, expected)
+
+
+def test_a_quantize_of_moved_integers_stays() -> None:
+    before = module(lambda x: quantized(R.reshape(real(x), [8]), 0.25))
+    tvm.ir.assert_structural_equal(quantize_early(before), before)
+
+
+def test_a_quantize_stays_behind_a_move_that_others_read() -> None:
+    builder, x = relax.BlockBuilder(), relax.Var("x", relax.TensorType((2, 4), "int8"))
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            moved = builder.emit(R.reshape(R.tanh(real(x)), [8]))
+            results = [builder.emit_output(quantized(moved)), builder.emit_output(moved)]
+        builder.emit_func_output(relax.Tuple(results))
+    before = builder.get()
+    tvm.ir.assert_structural_equal(quantize_early(before), before)
 
 
 def test_split_becomes_slices() -> None:

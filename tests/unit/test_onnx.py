@@ -14,6 +14,7 @@ from oracle import run_program
 
 import edgert
 from edgert.codegen.pipeline import compile_to_program
+from edgert.codegen.program import Program
 from edgert.errors import ModelError, UnsupportedOperatorError
 
 onnx = pytest.importorskip("onnx")
@@ -81,8 +82,8 @@ def onnxruntime_says(model: bytes, x: Array) -> Array:
     return np.asarray(y)
 
 
-def check(network: Network, y: str, scale: float, steps: float = 1) -> None:
-    """scale: of the output."""
+def check(network: Network, y: str, scale: float, steps: float = 1) -> Program:
+    """scale: of the output. Returns what was compared."""
     model = network.model(y)
     x = RNG.normal(size=network.shape).astype(np.float32)
     artifact = edgert.compile(model, board="host", name="onnx")
@@ -94,6 +95,7 @@ def check(network: Network, y: str, scale: float, steps: float = 1) -> None:
     assert got.shape == expected.shape
     distance = np.abs(got.astype(np.float64) - expected).max() / scale
     assert distance <= steps + 1e-3, f"{distance} steps from onnxruntime"
+    return program
 
 
 CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
@@ -140,6 +142,24 @@ def test_dense(kind: str) -> None:
         y = n.node("MatMul", [n.input, w])
         y = n.node("Add", [y, bias]) if kind == "matmul_add" else y
     check(n, n.qdq(y, 0.1, -3), 0.1)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (1, 5, 6), (2, 3, 5, 6)], ids=str)
+def test_product_of_two_activations(shape: tuple[int, ...]) -> None:
+    """x times its own transpose, times x: whatever the rank, products of integers."""
+    n = Network(shape, batch=shape[0])
+    axes = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+    turned = n.qdq(n.node("Transpose", [n.input], perm=axes), 0.02, 3)
+    scores = n.qdq(n.node("MatMul", [n.input, turned]), 0.15, -20)
+    program = check(n, n.qdq(n.node("MatMul", [scores, n.input]), 0.8, 5), 0.8)
+    assert [step.op for step in program.steps if "matmul" in step.op] == ["matmul_s8"] * 2
+
+
+def test_a_dense_layer_of_tokens_is_dense() -> None:
+    """[1, tokens, in] by [in, out]: the reshape behind the product is in nobody's way."""
+    n = Network((1, 7, 12))
+    program = check(n, n.qdq(n.node("MatMul", [n.input, n.weights((12, 5), 1)]), 0.1, -3), 0.1)
+    assert "fully_connected_s8" in {step.op for step in program.steps}
 
 
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
