@@ -14,14 +14,13 @@ from edgert.codegen import memory
 from edgert.codegen.hls.design import Design, Tag
 from edgert.codegen.hls.external import External, external
 from edgert.codegen.hls.hazards import Emitter, Region, Space
-from edgert.codegen.hls.isa import LANES, PARAM_WORDS, Load, Machine, Memory, Part, Store
+from edgert.codegen.hls.isa import LANES, PARAM_WORDS, Load, Machine, Memory, Store
 from edgert.codegen.hls.schedule import Schedule, Segment
-from edgert.codegen.hls.steps import LOAD, STORE, TASK, Move, Steps, steps
-from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Map, Network, Task, reads
-from edgert.codegen.hls.tile import Place, core_parts, softmax_parts
 from edgert.codegen.hls.split import Tile, tiles
+from edgert.codegen.hls.steps import LOAD, STORE, Move, steps
+from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, Task, reads
+from edgert.codegen.hls.tile import Place, core_parts, softmax_parts
 from edgert.codegen.hls.weights import Chunk, WeightPlan, weight_plan
-from edgert.codegen.program import Array
 from edgert.errors import DoesNotFitError
 
 

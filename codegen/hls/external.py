@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class External:
     outputs: tuple[Port, ...]
 
 
+@lru_cache(maxsize=2)
 def external(network: Network) -> External:
     """Room for every tensor that may go there, then the constants."""
     at, tensors = 0, {}

@@ -1,0 +1,222 @@
+"""How long a Design takes, without simulating it: each command's time from its counts, in the order of needs.
+
+A core's three sections overlap: a command is read while the one before multiplies, and that one while the one
+before it is written. Constants are properties of csrc/verilog, checked by tests/hls/test_cycles.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edgert.codegen.hls.design import Command, Design, parts_of
+from edgert.codegen.hls.isa import (
+    LANES,
+    NEED_BITS,
+    ROM_BITS,
+    Load,
+    Mac,
+    Machine,
+    Memory,
+    Mode,
+    Op,
+    Out,
+    Read,
+    Softmax,
+    Store,
+)
+
+# ---- of the circuit, in cycles ---------------------------------------------------------------------------
+FIRST_COMMAND = 6  # from start to a command that can be taken, beside the words of its ROM
+NEED = 3  # from a command's completion to the start of one that needs it
+SWITCH = 1  # of a section, from one command to the next
+READ = 9  # from a Read's start to the first item in Mac
+WINDOW = 3  # more, where columns are kept
+DRAIN = 21  # from the last item to the write of its word: 8 lanes, requantization, the word's own way
+RAW_DRAIN = 21
+WORD_DRAIN = 8  # of Mode.WORD
+LOAD_START, LOAD_END = 6, 3  # beside the external memory's latency
+STORE_START, STORE_END = 9, 4
+SCRATCH_LOAD = 8
+CHUNK_WORDS = 32  # the bus is shared in portions of so many words
+SOFTMAX_ROW, SOFTMAX_ITEM = 60, 3
+
+
+@dataclass(frozen=True)
+class Span:
+    """One command: agent, number, when it was started and complete."""
+
+    agent: int
+    command: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """cycles in all; spans of every command; busy: cycles that each core multiplied."""
+
+    cycles: int
+    spans: tuple[Span, ...]
+    busy: tuple[int, ...]
+
+
+@dataclass
+class _Agent:
+    """Where an agent is: the next command, when its sections are free, when its commands were complete."""
+
+    next: int = 0
+    fetched: float = 0.0
+    read_free: float = 0.0
+    mac_free: float = 0.0
+    out_free: float = 0.0
+    done: list[float] = field(default_factory=list)
+    busy: float = 0.0
+
+
+def estimate(design: Design) -> Times:
+    """Raises RuntimeError at a deadlock, which build() does not make."""
+    return _Clock(design).run()
+
+
+def items(read: Read, mac: Mac) -> int:
+    """What Mac takes from Read in all."""
+    return read.groups * read.rows * read.cols * read.kh * read.kw * read.run
+
+
+def mac_cycles(read: Read, mac: Mac, out: Out) -> int:
+    """Cycles that Mac works on a command, if items come in time."""
+    pixels = mac.groups * mac.rows * mac.cols
+    if mac.op == Op.ADD:
+        return 16 * pixels
+    if mac.op == Op.TABLE:
+        return 8 * pixels
+    if mac.window:
+        return pixels * max(mac.kh * mac.kw, LANES) + mac.groups * mac.rows * _row_fill(mac)
+    each = read.kh * read.kw * read.run
+    if out.mode == Mode.WORD:
+        return pixels * each
+    return pixels * max(each, LANES)
+
+
+def _row_fill(mac: Mac) -> int:
+    """A row's first columns that come before its first pixel, beside what was loaded ahead."""
+    return max(0, mac.kh * mac.kw - max(mac.kh * mac.kw, LANES))
+
+
+def read_words(read: Read) -> int:
+    """Requests to the scratchpad, at most (bytes of a word that follow each other are one)."""
+    taps = read.groups * read.rows * read.cols * read.kh * read.kw
+    if read.words:
+        return taps * read.run
+    return taps * -(-read.run // LANES)
+
+
+class _Clock:
+    def __init__(self, design: Design) -> None:
+        self.machine = design.machine
+        self.lists = design.agents
+        self.agents = [_Agent() for _ in design.agents]
+        self.spans: list[Span] = []
+        self.bus = 0.0  # free from then on
+        self.needs = [
+            [[(other, n) for other, n in enumerate(c.need) if n] for c in commands] for commands in design.agents
+        ]
+        self.fetches = [self._fetch(a) for a in range(len(design.agents))]
+        self.per_word = LANES / design.machine.bus_bytes
+
+    def run(self) -> Times:
+        for state, fetch in zip(self.agents, self.fetches, strict=True):
+            state.fetched = FIRST_COMMAND + fetch
+        waiting = set(range(len(self.agents)))  # whose next command's start is not known yet
+        ready: dict[int, float] = {}
+        while True:
+            for agent in sorted(waiting):
+                if self._known(agent):
+                    ready[agent] = self._ready_at(agent)
+            waiting -= ready.keys()
+            if not ready:
+                break
+            agent = min(ready, key=lambda a: (ready[a], a))
+            self._issue(agent, ready.pop(agent))
+            waiting.add(agent)
+        left = [a for a, state in enumerate(self.agents) if state.next < len(self.lists[a])]
+        if left:
+            raise RuntimeError(f"deadlock: {', '.join(self.machine.agent_name(a) for a in left)}")
+        end = max((span.end for span in self.spans), default=0)
+        first, last = Machine.FIRST_CORE, Machine.FIRST_CORE + self.machine.all_cores
+        return Times(end, tuple(self.spans), tuple(round(a.busy) for a in self.agents[first:last]))
+
+    def _fetch(self, agent: int) -> int:
+        kinds = parts_of(self.machine, agent)
+        widths = [k.bits() + (NEED_BITS * self.machine.agents if i == 0 else 0) for i, k in enumerate(kinds)]
+        return max(-(-w // ROM_BITS) for w in widths)
+
+    def _known(self, agent: int) -> bool:
+        """Whether it is known when the next command may start."""
+        state = self.agents[agent]
+        if state.next >= len(self.lists[agent]):
+            return False
+        return all(len(self.agents[other].done) >= n for other, n in self.needs[agent][state.next])
+
+    def _ready_at(self, agent: int) -> float:
+        state = self.agents[agent]
+        at = max(state.fetched, state.read_free)
+        for other, n in self.needs[agent][state.next]:
+            at = max(at, self.agents[other].done[n - 1] + NEED)
+        return at
+
+    def _issue(self, agent: int, at: float) -> None:
+        state, command = self.agents[agent], self.lists[agent][self.agents[agent].next]
+        first = command.parts[0]
+        if isinstance(first, Load):
+            end = self._load(state, first, at)
+        elif isinstance(first, Store):
+            end = self._store(state, first, at)
+        elif isinstance(first, Softmax):
+            end = at + first.rows * (SOFTMAX_ROW + SOFTMAX_ITEM * first.depth)
+            state.read_free = end
+        else:
+            end = self._core(state, command, at)
+        state.fetched = at + self.fetches[agent] + SWITCH
+        state.done.append(end)
+        self.spans.append(Span(agent, state.next, round(at), round(end)))
+        state.next += 1
+
+    def _transfer(self, begin: float, words: int) -> float:
+        """When so many words are over the bus, the first not before `begin`."""
+        start = max(begin, self.bus)
+        self.bus = start + words * self.per_word
+        return self.bus
+
+    def _load(self, state: _Agent, load: Load, at: float) -> float:
+        words = load.rows * load.row_words
+        if load.scratch:
+            end = max(at + SCRATCH_LOAD, state.out_free) + words
+        else:
+            end = self._transfer(at + LOAD_START + self.machine.latency_cycles, words) + LOAD_END
+            end = max(end, state.out_free + words)
+        state.out_free = end
+        state.read_free = at + load.rows  # the next request goes out before the data is here
+        return end
+
+    def _store(self, state: _Agent, store: Store, at: float) -> float:
+        end = self._transfer(at + STORE_START, store.words) + STORE_END
+        state.read_free = end - STORE_END
+        return end
+
+    def _core(self, state: _Agent, command: Command, at: float) -> float:
+        read, mac, out = command.core
+        work = mac_cycles(read, mac, out)
+        wait = READ + (WINDOW if mac.window else 0)
+        start = max(at + wait, state.mac_free + SWITCH)
+        if mac.op in (Op.ADD, Op.TABLE):
+            start = max(start, state.out_free)
+        words = read_words(read)
+        end = max(start + work, at + wait + words)
+        ahead = self.machine.fifo * work / max(1, words)
+        state.read_free = max(at + words, end - ahead) + SWITCH
+        state.mac_free = end
+        state.busy += work
+        state.out_free = end + (WORD_DRAIN if out.mode == Mode.WORD else RAW_DRAIN if out.mode == Mode.RAW else DRAIN)
+        return state.out_free

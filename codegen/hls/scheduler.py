@@ -1,0 +1,347 @@
+"""Finds a Schedule: dynamic programming over the layers, then improvement of the whole by its modelled time.
+
+A candidate segment is built and timed (build.py, cycles.py) as if it were alone; the best cut of the layers
+into segments follows from these times. Segments overlap in truth, one loading its weights while the one
+before computes, so the result is then changed step by step, as long as the time of the whole design falls.
+Which patterns may be used is an Arm: the fixed patterns that others use are arms of the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from edgert.codegen.hls.build import build, traffic
+from edgert.codegen.hls.cycles import estimate
+from edgert.codegen.hls.isa import Machine
+from edgert.codegen.hls.schedule import (
+    DEPTH_FIRST,
+    PARALLEL,
+    PIPELINE,
+    SEQUENTIAL,
+    Schedule,
+    Segment,
+)
+from edgert.codegen.hls.split import pixel_cycles, tiles
+from edgert.codegen.hls.tasks import BINARY, CORE, Network, Task, reads
+from edgert.errors import DoesNotFitError
+
+_LONGEST = 6  # layers of a segment, unless the arm wants as few segments as can be
+_BANDS = (8, 3)  # how many bands a chain is tried in
+_ROUNDS = 2  # of improvement
+
+
+@dataclass(frozen=True)
+class Arm:
+    """patterns it may use. overlap: transfers beside computation. few: as few segments as fit, before time."""
+
+    name: str
+    patterns: tuple[str, ...]
+    overlap: bool = True
+    few: bool = False
+
+
+ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("sequential", (SEQUENTIAL,)),
+        Arm("sequential-naive", (SEQUENTIAL,), overlap=False),
+        Arm("dataflow", (PIPELINE,), few=True),
+        Arm("intar", (SEQUENTIAL, PARALLEL, PIPELINE)),
+        Arm("edgert", (SEQUENTIAL, PARALLEL, PIPELINE, DEPTH_FIRST)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    schedule: Schedule
+    cycles: int
+
+
+def find(network: Network, machine: Machine, arm: Arm = ARMS["edgert"]) -> Found:
+    """The best Schedule of an arm. Raises DoesNotFitError where no schedule fits."""
+    search = _Search(network, machine, arm)
+    best = search.start()
+    for _ in range(_ROUNDS):
+        better = search.improved(best)
+        if better.cycles >= best.cycles:
+            break
+        best = better
+    return best
+
+
+def best_of(network: Network, machine: Machine, arms: Sequence[Arm]) -> Found:
+    """The fastest of several arms: the largest space has the fixed patterns in it, and a search may miss them."""
+    found, failed = [], None
+    for arm in arms:
+        try:
+            found.append(find(network, machine, arm))
+        except DoesNotFitError as error:
+            failed = error
+    if not found:
+        assert failed is not None
+        raise failed
+    return min(found, key=lambda f: f.cycles)
+
+
+def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | None:
+    """Modelled cycles of a whole schedule; None where it does not fit."""
+    try:
+        return estimate(build(network, machine, schedule)).cycles
+    except (DoesNotFitError, OverflowError):
+        return None
+
+
+class _Search:
+    def __init__(self, network: Network, machine: Machine, arm: Arm) -> None:
+        self.network, self.machine, self.arm = network, machine, arm
+        self.count = len(network.tasks)
+        self._costs: dict[tuple[Segment, frozenset[str]], int | None] = {}
+
+    # ---- one segment -------------------------------------------------------------------------------------
+
+    def cost(self, segment: Segment, spilled: frozenset[str]) -> int | None:
+        """Cycles of a segment alone; None where it does not fit."""
+        touched = {n for t in segment.tasks for n in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name)}
+        key = segment, spilled & touched
+        if key not in self._costs:
+            alone = Schedule((segment,), key[1], self.arm.overlap)
+            self._costs[key] = cycles_of(self.network, self.machine, alone)
+        return self._costs[key]
+
+    def segments(self, first: int, last: int) -> Iterator[Segment]:
+        """Candidates for tasks [first, last)."""
+        numbers = tuple(range(first, last))
+        tasks = [self.network.tasks[n] for n in numbers]
+        all_cores = tuple(self._cores(t) for t in tasks)
+        rows = tasks[-1].output.rows
+        if len(numbers) == 1:
+            pattern = SEQUENTIAL if SEQUENTIAL in self.arm.patterns else PIPELINE
+            for band in _bands(rows, (1, 4, 12)):
+                yield Segment(pattern, numbers, all_cores, band, skew=band > 0)
+            yield Segment(pattern, numbers, all_cores, 1)
+            return
+        independent = not any(set(reads(b)) & {a.output.name for a in tasks} for b in tasks)
+        if independent and PARALLEL in self.arm.patterns:
+            yield Segment(PARALLEL, numbers, self._shares(tasks), 0)
+        chained = all(any(t.output.name in reads(b) for b in tasks) for t in tasks[:-1])
+        if not chained and not self.arm.few:
+            return
+        for pattern in (PIPELINE, DEPTH_FIRST):
+            if pattern not in self.arm.patterns:
+                continue
+            cores = self._shares(tasks) if pattern == PIPELINE else all_cores
+            for band in dict.fromkeys((*_bands(rows, _BANDS), 1)):
+                yield Segment(pattern, numbers, cores, band, skew=True)
+                if pattern == DEPTH_FIRST:
+                    yield Segment(pattern, numbers, cores, band)
+
+    def _cores(self, task: Task) -> tuple[int, ...]:
+        count = {CORE: self.machine.cores, BINARY: self.machine.binary_cores}.get(task.unit, 0)
+        return tuple(range(count))
+
+    def _shares(self, tasks: Sequence[Task]) -> tuple[tuple[int, ...], ...]:
+        """Cores of its own for each task, as many as make the slowest fastest; shared where there are too few."""
+        found: dict[int, tuple[int, ...]] = {}
+        for unit, count in ((CORE, self.machine.cores), (BINARY, self.machine.binary_cores)):
+            mine = [i for i, t in enumerate(tasks) if t.unit == unit]
+            if mine:
+                found |= dict(zip(mine, _share([tasks[i] for i in mine], count), strict=True))
+        return tuple(found.get(i, ()) for i in range(len(tasks)))
+
+    # ---- the cut into segments ---------------------------------------------------------------------------
+
+    def start(self) -> Found:
+        """The best cut by the sum of its segments' times, made to fit."""
+        if self.arm.few:
+            cut = self._fewest()
+        else:
+            cut = self._cut()
+        return self._fitted(*cut)
+
+    def _cut(self) -> tuple[tuple[Segment, ...], frozenset[str]]:
+        """Over (tasks done, whether what crosses there is spilled)."""
+        best: dict[tuple[int, bool], tuple[int, tuple[Segment, ...], frozenset[str]]] = {(0, False): (0, (), frozenset())}
+        longest = _LONGEST if len(self.arm.patterns) > 1 else 1
+        for last in range(1, self.count + 1):
+            for first in range(max(0, last - longest), last):
+                for before in (False, True):
+                    if (first, before) not in best:
+                        continue
+                    self._extend(best, first, last, before)
+        ends = [best[key] for key in ((self.count, False), (self.count, True)) if key in best]
+        if not ends:
+            self._nothing_fits()
+        return min(ends, key=lambda e: e[0])[1:]
+
+    def _extend(
+        self, best: dict[tuple[int, bool], tuple[int, tuple[Segment, ...], frozenset[str]]], first: int, last: int,
+        before: bool,
+    ) -> None:  # fmt: skip
+        base, segments, spilled = best[first, before]
+        for after in self._choices(last):
+            wanted = spilled | self._crossing(first, before) | self._crossing(last, after)
+            for segment in self.segments(first, last):
+                cost = self.cost(segment, wanted)
+                if cost is None:
+                    continue
+                total = base + cost
+                if (last, after) not in best or total < best[last, after][0]:
+                    best[last, after] = total, (*segments, segment), wanted
+
+    def _choices(self, at: int) -> tuple[bool, ...]:
+        """Spilled or not: only what could fit is tried on the chip, only what may be too large outside."""
+        crossing = self._crossing(at, True)
+        nbytes = sum(self.network.maps[n].nbytes for n in crossing)
+        if nbytes == 0 or nbytes * 4 <= self.machine.scratch_bytes:
+            return (False,)
+        return (True,) if nbytes > self.machine.scratch_bytes else (False, True)
+
+    def _crossing(self, at: int, spilled: bool) -> frozenset[str]:
+        """Tensors made before task `at` and read by it or later."""
+        if not spilled:
+            return frozenset()
+        names = (t.output.name for t in self.network.tasks[:at])
+        return frozenset(
+            n for n in names
+            if any(r >= at for r in self.network.readers(n)) and not self.network.maps[n].lane_rows
+        )  # fmt: skip
+
+    def _fewest(self) -> tuple[tuple[Segment, ...], frozenset[str]]:
+        """The longest pipeline that fits, from the start, and so on."""
+        first, segments, spilled = 0, [], frozenset[str]()
+        while first < self.count:
+            for last in range(self.count, first, -1):
+                costs = [
+                    (cost, after, segment)
+                    for after in self._choices(last)
+                    for segment in self.segments(first, last)
+                    if (cost := self.cost(segment, spilled | self._crossing(last, after))) is not None
+                ]
+                if costs:
+                    _, after, segment = min(costs, key=lambda c: c[:2])
+                    segments.append(segment)
+                    spilled |= self._crossing(last, after)
+                    break
+            else:
+                self._nothing_fits()
+            first = last
+        return tuple(segments), spilled
+
+    def _nothing_fits(self) -> None:
+        """Raise the reason of the first layer that fits nowhere."""
+        for number, task in enumerate(self.network.tasks):
+            outside = frozenset(n for n in (*reads(task), task.output.name) if not self.network.maps[n].lane_rows)
+            for segment in self.segments(number, number + 1):
+                if self.cost(segment, outside) is not None:
+                    break
+            else:
+                build(self.network, self.machine, Schedule((segment,), outside))
+        raise DoesNotFitError(
+            f"{self.network.name} does not fit into {self.machine.scratch_bytes:,} bytes of scratchpad",
+            rule="each layer fits alone, but not with what has to stay for later layers",
+            hint="a board with a larger scratchpad",
+        )
+
+    def _fitted(self, segments: tuple[Segment, ...], spilled: frozenset[str]) -> Found:
+        """The cut as a schedule: with more spilled, the largest first, until it fits."""
+        schedule = Schedule(segments, spilled, self.arm.overlap)
+        while (cycles := cycles_of(self.network, self.machine, schedule)) is None:
+            whole = {
+                n for i in range(len(segments)) for n in traffic(self.network, schedule, i).whole
+                if not self.network.maps[n].lane_rows and self.network.writer(n) is not None
+            }  # fmt: skip
+            if not whole:
+                build(self.network, self.machine, schedule)  # raises, with the reason
+                raise AssertionError("it fits after all")
+            largest = max(sorted(whole), key=lambda n: self.network.maps[n].nbytes)
+            banded = tuple(self._banded(s, largest) for s in segments)
+            segments, schedule = banded, replace(schedule, segments=banded, spilled=schedule.spilled | {largest})
+        return Found(schedule, cycles)
+
+    def _banded(self, segment: Segment, name: str) -> Segment:
+        """In bands, where a tensor that does not fit is touched."""
+        touched = any(
+            name in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name) for t in segment.tasks
+        )
+        return replace(segment, band=1) if touched and segment.band == 0 else segment
+
+    # ---- improvement of the whole ------------------------------------------------------------------------
+
+    def improved(self, found: Found) -> Found:
+        """One pass over all neighbours; each that is faster is taken at once."""
+        best = found
+        at = 0
+        while at < len(best.schedule.segments):
+            for schedule in self._neighbours(best.schedule, at):
+                cycles = cycles_of(self.network, self.machine, schedule)
+                if cycles is not None and cycles < best.cycles:
+                    best = Found(schedule, cycles)
+            at += 1
+        return best
+
+    def _neighbours(self, schedule: Schedule, at: int) -> Iterator[Schedule]:
+        """Segment `at` in other bands, joined with the next, or what it makes kept on the chip or not."""
+        segments = schedule.segments
+        segment = segments[at]
+        for other in self.segments(segment.tasks[0], segment.tasks[-1] + 1):
+            if other != segment:
+                yield replace(schedule, segments=(*segments[:at], other, *segments[at + 1 :]))
+        if not self.arm.few and at + 1 < len(segments) and len(self.arm.patterns) > 1:
+            following = segments[at + 1]
+            if len(segment.tasks) + len(following.tasks) <= _LONGEST:
+                for joined in self.segments(segment.tasks[0], following.tasks[-1] + 1):
+                    yield replace(schedule, segments=(*segments[:at], joined, *segments[at + 2 :]))
+        for number in segment.tasks:
+            name = self.network.tasks[number].output.name
+            if name in schedule.spilled:
+                yield replace(schedule, spilled=schedule.spilled - {name})
+
+
+def _bands(rows: int, parts: Sequence[int]) -> list[int]:
+    """Rows of a band for each number of bands; 0: one band of all."""
+    return list(dict.fromkeys(0 if n == 1 or rows <= 1 else max(1, -(-rows // n)) for n in parts))
+
+
+def _share(tasks: Sequence[Task], count: int) -> list[tuple[int, ...]]:
+    """Cores for each task of one unit."""
+    if len(tasks) > count:
+        return _shared(tasks, count)
+    sizes = [1] * len(tasks)
+    for _ in range(count - len(tasks)):
+        slowest = max(range(len(tasks)), key=lambda i: work(tasks[i], sizes[i]))
+        sizes[slowest] += 1
+    ends = [sum(sizes[: i + 1]) for i in range(len(tasks))]
+    return [tuple(range(end - size, end)) for end, size in zip(ends, sizes, strict=True)]
+
+
+def _shared(tasks: Sequence[Task], count: int) -> list[tuple[int, ...]]:
+    """One core for each of `count` runs of neighbours, the longest run as short as can be."""
+    costs = [work(t, 1) for t in tasks]
+
+    @cache
+    def best(first: int, cores: int) -> tuple[int, tuple[int, ...]]:
+        if cores == 1:
+            return sum(costs[first:]), (len(tasks),)
+        options = []
+        for last in range(first + 1, len(tasks) - cores + 2):
+            rest, ends = best(last, cores - 1)
+            options.append((max(sum(costs[first:last]), rest), (last, *ends)))
+        return min(options)
+
+    ends = best(0, count)[1]
+    return [(next(c for c, end in enumerate(ends) if i < end),) for i in range(len(tasks))]
+
+
+def work(task: Task, cores: int) -> int:
+    """Cycles of the busiest of so many cores over the whole task."""
+    busiest = 0
+    for tile in tiles(task, (0, task.out_rows), cores):
+        groups, rows, cols = (b - a for a, b in (tile.groups, tile.rows, tile.cols))
+        busiest = max(busiest, groups * rows * cols * pixel_cycles(task))
+    return busiest
+
+
+Search = Callable[[Network, Machine, Arm], Found]
