@@ -138,12 +138,14 @@ def synth(
 
     clock_mhz: what placement aims at. seeds: one placement each. place: False, or a part that no open tool
     places: cells are counted only. folder: what files that the sources name are relative to ($readmemh; an
-    `include may also lie beside its source); the names have to be there as string literals.
+    `include may also lie beside its source). A name that is no string literal has to be *.hex there.
     Raises ToolError: a tool is missing, or refuses the sources. DoesNotFitError: nothing to place.
     """
     files, verilog = _gathered(sources, folder)
-    chosen = "".join(f"chparam -set {k} {v} {top}; " for k, v in sorted((parameters or {}).items()))
-    script = f"read_verilog {' '.join(verilog)}; {chosen}{_SCRIPTS[part.family]} -top {top}; "
+    chosen = "".join(f" -chparam {name} {value}" for name, value in sorted((parameters or {}).items()))
+    # Deferred: a module is read with the parameters that it is instantiated with, not with its defaults.
+    script = f"read_verilog -defer {' '.join(verilog)}; hierarchy -top {top}{chosen}; "
+    script += f"{_SCRIPTS[part.family]} -top {top}; "
     results = {_REPORT: _REPORT}
     if part.nextpnr is not None:
         script += f"write_json {_NETLIST}; "
@@ -212,8 +214,8 @@ def _critical(placement: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _gathered(sources: Sequence[Path], folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
-    """Name in the tools' folder -> contents, of the sources and of the files that they name; and the sources'
-    names."""
+    """Name in the tools' folder -> contents, of the sources, of the files that they name and of *.hex in
+    `folder`; and the sources' names."""
     files: dict[str, bytes] = {}
     for source in sources:
         inside = folder is not None and source.resolve().is_relative_to(folder.resolve())
@@ -229,7 +231,10 @@ def _gathered(sources: Sequence[Path], folder: Path | None) -> tuple[dict[str, b
             for place, path in ((beside, source.parent / named), (named, (folder or source.parent) / named)):
                 if path.is_file() and not Path(named).is_absolute():
                     files.setdefault(place, path.read_bytes())
-    return files, [name for name in files if name.endswith(".v")]
+    names = [name for name in files if name.endswith(".v")]
+    for path in sorted(folder.glob("*.hex")) if folder else ():
+        files.setdefault(path.name, path.read_bytes())
+    return files, names
 
 
 def _cached(command: Sequence[str], files: Mapping[str, bytes], results: Mapping[str, str]) -> Path:
