@@ -174,19 +174,43 @@ module ert_circuit #(
         for (i = 0; i < ALL_CORES; i = i + 1) begin : core
             localparam BINARY = i >= CORES;
             localparam NUMBER = BINARY ? i - CORES : i;
-            localparam [7:0] TENS = "0" + NUMBER / 10;
-            localparam [7:0] ONES = "0" + NUMBER % 10;
+            localparam [31:0] NUMERALS = 48 + NUMBER % 10 + 256 * (48 + NUMBER / 10);
             // A name that is shorter has zeros before it, which are no part of it.
-            localparam [63:0] NAME = BINARY ? (NUMBER > 9 ? {"binary", TENS, ONES} : {8'd0, "binary", ONES})
-                : (NUMBER > 9 ? {16'd0, "core", TENS, ONES} : {24'd0, "core", ONES});
+            localparam [63:0] NAME = BINARY ? (NUMBER > 9 ? {"binary", NUMERALS[15:0]} : {8'd0, "binary", NUMERALS[7:0]})
+                : (NUMBER > 9 ? {16'd0, "core", NUMERALS[15:0]} : {24'd0, "core", NUMERALS[7:0]});
+            wire read_ready, read_take, mac_ready, mac_take, out_ready, out_take;
+            wire [`ERT_RD_BITS-1:0] read_cmd;
+            wire [`ERT_MAC_BITS-1:0] mac_cmd;
+            wire [`ERT_OUT_BITS-1:0] out_cmd;
+            wire [11:0] count = counts[12*(2+i) +: 12];
+            ert_fetch #(
+                .FILE({NAME, "_rd.hex"}), .BITS(`ERT_RD_BITS), .DEPTH(READ_DEPTHS[16*i +: 16]), .AGENTS(AGENTS)
+            ) fetch_read (
+                .clk(clk), .rst(rst), .start(start), .count(count), .completed(completed),
+                .ready(read_ready), .take(read_take), .command(read_cmd)
+            );
+            ert_fetch #(
+                .FILE({NAME, "_mac.hex"}), .BITS(`ERT_MAC_BITS), .DEPTH(MAC_DEPTHS[16*i +: 16])
+            ) fetch_mac (
+                .clk(clk), .rst(rst), .start(start), .count(count), .completed(1'b0),
+                .ready(mac_ready), .take(mac_take), .command(mac_cmd)
+            );
+            ert_fetch #(
+                .FILE({NAME, "_out.hex"}), .BITS(`ERT_OUT_BITS), .DEPTH(OUT_DEPTHS[16*i +: 16])
+            ) fetch_out (
+                .clk(clk), .rst(rst), .start(start), .count(count), .completed(1'b0),
+                .ready(out_ready), .take(out_take), .command(out_cmd)
+            );
+            assign begun[2+i] = read_take;
+
             ert_core #(
-                .READ_FILE({NAME, "_rd.hex"}), .MAC_FILE({NAME, "_mac.hex"}), .OUT_FILE({NAME, "_out.hex"}),
-                .READ_DEPTH(READ_DEPTHS[16*i +: 16]), .MAC_DEPTH(MAC_DEPTHS[16*i +: 16]),
-                .OUT_DEPTH(OUT_DEPTHS[16*i +: 16]), .AGENTS(AGENTS), .WEIGHT_WORDS(WEIGHT_WORDS),
-                .PARAM_ENTRIES(PARAM_ENTRIES), .FIFO(FIFO), .OUT_FIFO(OUT_FIFO)
+                .BINARY(i >= CORES ? 1 : 0), .WEIGHT_WORDS(WEIGHT_WORDS), .PARAM_ENTRIES(PARAM_ENTRIES), .FIFO(FIFO),
+                .OUT_FIFO(OUT_FIFO)
             ) one (
-                .clk(clk), .rst(rst), .start(start), .count(counts[12*(2+i) +: 12]), .completed(completed),
-                .begun(begun[2+i]), .working(working[i]),
+                .clk(clk), .rst(rst), .working(working[i]),
+                .read_ready(read_ready), .read_take(read_take), .read_cmd(read_cmd),
+                .mac_ready(mac_ready), .mac_take(mac_take), .mac_cmd(mac_cmd),
+                .out_ready(out_ready), .out_take(out_take), .out_cmd(out_cmd),
                 .rd_valid(rd_valid[i]), .rd_ready(rd_ready[i]), .rd_addr(rd_addr[19*i +: 19]),
                 .rd_data_valid(rd_data_valid[i]), .rd_data(rd_data[64*i +: 64]),
                 .wr_valid(wr_valid[i]), .wr_ready(wr_ready[i]), .wr_addr(wr_addr[19*i +: 19]),

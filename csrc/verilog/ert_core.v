@@ -1,14 +1,8 @@
-// A compute core: Read, Mac and Out, each with its list of commands (codegen/hls/isa.py). done: one cycle of 1 for
-// each command whose last byte is in the scratchpad.
+// A compute core: Read, Mac and Out, each with a list of commands of its own (codegen/hls/isa.py). A command is
+// complete when the write with wr_last is in the scratchpad.
 `include "ert_isa.vh"
 module ert_core #(
-    parameter READ_FILE = "core0_rd.hex",
-    parameter MAC_FILE = "core0_mac.hex",
-    parameter OUT_FILE = "core0_out.hex",
-    parameter READ_DEPTH = 512,
-    parameter MAC_DEPTH = 512,
-    parameter OUT_DEPTH = 512,
-    parameter AGENTS = 3,
+    parameter BINARY = 0,
     parameter WEIGHT_WORDS = 2048,
     parameter PARAM_ENTRIES = 512,
     parameter FIFO = 16,
@@ -16,10 +10,15 @@ module ert_core #(
 ) (
     input wire clk,
     input wire rst,
-    input wire start,
-    input wire [11:0] count,
-    input wire [12*AGENTS-1:0] completed,
-    output wire begun,  // one cycle for each command that Read begins
+    input wire read_ready,  // the next command of each section, from ert_fetch
+    output wire read_take,
+    input wire [`ERT_RD_BITS-1:0] read_cmd,
+    input wire mac_ready,
+    output wire mac_take,
+    input wire [`ERT_MAC_BITS-1:0] mac_cmd,
+    input wire out_ready,
+    output wire out_take,
+    input wire [`ERT_OUT_BITS-1:0] out_cmd,
     output wire working,
     output wire rd_valid,
     input wire rd_ready,
@@ -39,23 +38,9 @@ module ert_core #(
     input wire [11:0] p_at,
     input wire [71:0] p_data
 );
-    wire read_ready, read_take, mac_ready, mac_take, out_ready, out_take, out_free, out_claim;
-    wire [`ERT_RD_BITS-1:0] read_cmd;
-    wire [`ERT_MAC_BITS-1:0] mac_cmd;
-    wire [`ERT_OUT_BITS-1:0] out_cmd;
-    ert_fetch #(.FILE(READ_FILE), .BITS(`ERT_RD_BITS), .DEPTH(READ_DEPTH), .AGENTS(AGENTS)) fetch_read (
-        .clk(clk), .rst(rst), .start(start), .count(count), .completed(completed),
-        .ready(read_ready), .take(read_take), .command(read_cmd)
-    );
-    ert_fetch #(.FILE(MAC_FILE), .BITS(`ERT_MAC_BITS), .DEPTH(MAC_DEPTH)) fetch_mac (
-        .clk(clk), .rst(rst), .start(start), .count(count), .completed(1'b0),
-        .ready(mac_ready), .take(mac_take), .command(mac_cmd)
-    );
-    ert_fetch #(.FILE(OUT_FILE), .BITS(`ERT_OUT_BITS), .DEPTH(OUT_DEPTH)) fetch_out (
-        .clk(clk), .rst(rst), .start(start), .count(count), .completed(1'b0),
-        .ready(out_ready), .take(out_take), .command(out_cmd)
-    );
-    assign begun = read_take;
+    // A simulator has its code once, not once a core:
+    // verilator no_inline_module
+    wire out_free, out_claim;
 
     // What the loader writes travels far: a register at its end.
     reg write_w, write_p;
@@ -83,7 +68,7 @@ module ert_core #(
     wire lane_valid, lane_last, lane_begin, lane_group, lane_table, lane_both, pixel_taken;
     wire [31:0] lane_sum;
     wire [11:0] lane_t_base;
-    ert_mac #(.WEIGHT_WORDS(WEIGHT_WORDS), .OUT_FIFO(OUT_FIFO)) mac (
+    ert_mac #(.BINARY(BINARY), .WEIGHT_WORDS(WEIGHT_WORDS), .OUT_FIFO(OUT_FIFO)) mac (
         .clk(clk), .rst(rst), .cmd_ready(mac_ready), .cmd_take(mac_take), .cmd(mac_cmd),
         .out_cmd_ready(out_free), .out_cmd_claim(out_claim),
         .item_valid(item_valid), .item_ready(item_ready), .item(item), .item_last(item_last), .item_end(item_end),

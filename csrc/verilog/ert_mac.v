@@ -6,6 +6,7 @@
 // becomes; a pixel costs max(items, 8) cycles.
 `include "ert_isa.vh"
 module ert_mac #(
+    parameter BINARY = 0,
     parameter WEIGHT_WORDS = 2048,
     parameter OUT_FIFO = 4  // pixels that Out has room for
 ) (
@@ -22,7 +23,9 @@ module ert_mac #(
     input wire item_last,
     input wire item_end,
     input wire w_write,
-    input wire [18:0] w_write_at,
+    // verilator lint_off UNUSEDSIGNAL
+    input wire [18:0] w_write_at,  // of a memory as large as any
+    // verilator lint_on UNUSEDSIGNAL
     input wire [63:0] w_write_data,
     output reg lane_valid,  // sums of a pixel, lane 0 first
     output wire [31:0] lane_sum,
@@ -123,12 +126,6 @@ module ert_mac #(
     reg [7:0] x_zero1, w_zero1;
     reg [11:0] t_base1;
     reg pair1, fixed1, second1, top1, table1;
-    wire [63:0] w1;
-    ert_ram #(.WIDTH(64), .DEPTH(WEIGHT_WORDS)) weights (
-        .clk(clk), .write(w_write), .write_at(w_write_at[BITS-1:0]), .write_data(w_write_data),
-        .read_at(w_next[BITS-1:0]), .read_data(w1)
-    );
-    wire unused = &{1'b0, w_write_at, w_next};
     always @(posedge clk) begin
         valid0 <= taken & ~rst;
         first0 <= first;
@@ -152,19 +149,60 @@ module ert_mac #(
         fixed1 <= (op == `ERT_OP_ADD) | (op == `ERT_OP_TABLE) | (op == `ERT_OP_SUM) | (op == `ERT_OP_MAX);
     end
 
-    // 2, 3, 4: ert_lanes
+    // Weights; and the lanes, which give the sums when `ending`: 3 cycles after the last item was in 1, or 5.
     wire [255:0] sums;
-    ert_lanes lanes (
-        .clk(clk), .rst(rst), .valid(valid1), .first(first1), .last(last1), .x(x1), .w(w1), .x_zero(x_zero1),
-        .w_zero(w_zero1), .pair(pair1), .fixed(fixed1), .second(second1), .top(top1), .sums(sums)
-    );
-    reg last2, last3, last4;
-    reg group_then, begin_then, table_then, both_then;  // of the pixel whose last item is in 2 to 4
+    wire ending;
+    generate
+        if (BINARY == 0) begin : bytes
+            wire [63:0] w1;
+            ert_ram #(.WIDTH(64), .DEPTH(WEIGHT_WORDS)) weights (
+                .clk(clk), .write(w_write), .write_at(w_write_at[BITS-1:0]), .write_data(w_write_data),
+                .read_at(w_next[BITS-1:0]), .read_data(w1)
+            );
+            ert_lanes lanes (
+                .clk(clk), .rst(rst), .valid(valid1), .first(first1), .last(last1), .x(x1), .w(w1),
+                .x_zero(x_zero1), .w_zero(w_zero1), .pair(pair1), .fixed(fixed1), .second(second1), .top(top1),
+                .sums(sums)
+            );
+            reg last2, last3, last4;
+            always @(posedge clk) begin
+                last2 <= valid1 & last1 & ~rst;
+                last3 <= last2 & ~rst;
+                last4 <= last3 & ~rst;
+            end
+            assign ending = last4;
+        end else begin : bits
+            genvar l;
+            wire [511:0] w1;
+            wire [127:0] counts;
+            reg [63:0] word, word_then;
+            reg word1, and1, last2, word2;
+            for (l = 0; l < 8; l = l + 1) begin : lane
+                ert_ram #(.WIDTH(64), .DEPTH(WEIGHT_WORDS)) weights (
+                    .clk(clk), .write(w_write & (w_write_at[2:0] == l)), .write_at(w_write_at[3 +: BITS]),
+                    .write_data(w_write_data), .read_at(w_next[BITS-1:0]), .read_data(w1[64*l +: 64])
+                );
+                // OR and AND leave their word as 8 sums of a byte each, for Mode.WORD.
+                assign sums[32*l +: 32] = word2 ? {24'd0, word_then[8*l +: 8]} : {16'd0, counts[16*l +: 16]};
+            end
+            ert_xnor lanes (
+                .clk(clk), .rst(rst), .in_valid(valid1), .first(first1), .last(last1), .x(x1), .w(w1),
+                .out_valid(ending), .acc(counts)
+            );
+            always @(posedge clk) begin
+                word1 <= (op == `ERT_OP_OR) | (op == `ERT_OP_AND);
+                and1 <= op == `ERT_OP_AND;
+                if (valid1) word <= first1 ? x1 : and1 ? word & x1 : word | x1;
+                if (valid1 & last1) word2 <= word1;
+                last2 <= valid1 & last1;
+                if (last2) word_then <= word;
+            end
+            wire unused_signed = &{1'b0, x_zero1, w_zero1, pair1, fixed1, top1};
+        end
+    endgenerate
+    reg group_then, begin_then, table_then, both_then;  // of the pixel whose sums are next
     reg [11:0] t_base_then;
     always @(posedge clk) begin
-        last2 <= valid1 & last1 & ~rst;
-        last3 <= last2 & ~rst;
-        last4 <= last3 & ~rst;
         if (valid1 & last1) begin
             group_then <= group1;
             begin_then <= begin1;
@@ -180,11 +218,11 @@ module ert_mac #(
     assign lane_sum = leaving[31:0];
     always @(posedge clk) begin
         if (rst) lane_valid <= 1'b0;
-        else lane_valid <= last4 | (lane_valid & ~lane_last);
-        lane <= last4 ? 3'd0 : lane + 3'd1;
-        lane_last <= ~last4 & (lane == 3'd6);
-        leaving <= last4 ? sums : {32'd0, leaving[255:32]};
-        if (last4) begin
+        else lane_valid <= ending | (lane_valid & ~lane_last);
+        lane <= ending ? 3'd0 : lane + 3'd1;
+        lane_last <= ~ending & (lane == 3'd6);
+        leaving <= ending ? sums : {32'd0, leaving[255:32]};
+        if (ending) begin
             lane_begin <= begin_then;
             lane_group <= group_then;
             lane_table <= table_then;

@@ -116,7 +116,7 @@ module ert_out #(
         both3 <= both2;
         sum3 <= sum2;
         if (front_take) begin
-            uniform <= cmd[`ERT_OUT_UNIFORM];
+            uniform <= cmd[`ERT_OUT_UNIFORM] | (cmd[`ERT_OUT_MODE] == `ERT_MODE_WORD);
             mode <= cmd[`ERT_OUT_MODE];
             u_multiplier <= cmd[`ERT_OUT_U_MULTIPLIER];
             u_shift <= cmd[`ERT_OUT_U_SHIFT];
@@ -140,7 +140,7 @@ module ert_out #(
         multiplier4 <= uniform ? u_multiplier : entry_multiplier[30:0];
         shift4 <= uniform ? u_shift : {entry_multiplier[35:32], entry_bias[35:32]};
         once4 <= mode == `ERT_MODE_ONCE;
-        raw4 <= mode == `ERT_MODE_RAW;
+        raw4 <= (mode == `ERT_MODE_RAW) | (mode == `ERT_MODE_WORD);
         sign4 <= mode == `ERT_MODE_SIGN;
         zero4 <= y_zero;
         min4 <= y_min;
@@ -164,7 +164,7 @@ module ert_out #(
         .y_zero(zero5), .y_min(min5), .y_max(max5), .out_valid(y_valid), .y(y)
     );
 
-    // Beside it: the low byte for RAW, the sign for SIGN, what is last.
+    // Beside it: the low byte for RAW and WORD, the sign for SIGN, what is last.
     reg [10:0] beside [0:AFTER-1];
     integer i;
     always @(posedge clk) begin

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as once
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -27,7 +27,7 @@ from edgert.errors import ToolError
 from edgert.rtl.tools import run_tool
 
 OUT_FIFO = 4
-_LEAST_DEPTH = 1024  # of a simulator's ROMs: so few designs need one of their own
+_LEAST_WORDS = 4096  # of a simulator's memories and ROMs: so few machines and designs need one of their own
 _LIMIT_CYCLES = 2_000_000_000
 _FLAGS = (
     "--cc", "--exe", "--build", "--default-language", "1364-2005", "--top-module", "ert_circuit", "-O3",
@@ -96,19 +96,28 @@ class Simulator:
 
 
 def build(machine: Machine, rom_depths: Mapping[str, int], *, out_fifo: int = OUT_FIFO) -> Simulator:
-    """The simulator for designs of this machine. rom_depths: words of each ROM file. Raises ToolError."""
+    """The simulator for designs of this machine, and of those with smaller memories. rom_depths: words of each ROM file. Raises ToolError."""
     verilator = shutil.which("verilator")
     if verilator is None:
         raise ToolError("verilator is missing", hint="apt-get install verilator g++ make")
-    depth = _LEAST_DEPTH
-    while depth < max(rom_depths.values(), default=0):
-        depth *= 2
-    fixed = [f"-G{name}={value}" for name, value in parameters(machine, depth, out_fifo).items()]
+    depth = _roomy(max(rom_depths.values(), default=0))
+    roomy = replace(
+        machine,
+        scratch_bytes=8 * _roomy(machine.scratch_bytes // 8),
+        weight_words=_roomy(machine.weight_words),
+        param_entries=_roomy(machine.param_entries),
+    )
+    fixed = [f"-G{name}={value}" for name, value in parameters(roomy, depth, out_fifo).items()]
     flags = [*_FLAGS, *fixed]
     program = cache.root() / "rtl" / _key(flags) / "circuit"
     if not program.is_file():
         _build(verilator, flags, program)
     return Simulator(program, machine, depth)
+
+
+def _roomy(words: int) -> int:
+    """A power of two."""
+    return max(_LEAST_WORDS, 1 << (words - 1).bit_length())
 
 
 def simulator(design: Design) -> Simulator:
