@@ -55,6 +55,20 @@ def test_a_new_board(cli: Cli, tmp_path: Path, model: Path, monkeypatch: pytest.
     assert load_board("other").clock_hz == 16_000_000
 
 
+def test_a_new_fpga_board_and_its_part(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy needs no firmware to link; its part is listed, and is no CPU to compile C for."""
+    made = cli("boards", "new", "mine", "--from", "ulx3s", "--clock", "50", "-o", tmp_path)
+    assert made.code == 0 and "firmware" not in made.err
+    monkeypatch.setenv(SEARCH_PATH, str(tmp_path))
+    board = load_board("mine")
+    assert board.fpga is not None and board.clock_hz == 50_000_000
+    assert board.target in cli("targets").out
+    assert "ecp5-85" in [row["id"] for row in json.loads(cli("targets", "--json").out)]
+    memory = ("--flash", "0:64K", "--ram", "0x20000000:16K", "--clock", "8")
+    refused = cli("boards", "new", "cpu", "--target", "ecp5-85", *memory, "-o", tmp_path)
+    assert refused.code == 7 and "ecp5-85 is an FPGA, not a CPU" in refused.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
