@@ -5,8 +5,7 @@
 // items of 64 bits, which is past what weights on the chip allow.
 //
 // 64 bits are counted in four steps with a register after each: in pairs, in fours, in sixteens, all of them.
-// Every function of the first two has 4 inputs, a look-up table each; without the register between them,
-// synthesis makes twice as many.
+// Every function of the first two has 4 inputs: one look-up table deep.
 module ert_xnor (
     input wire clk,
     input wire rst,
