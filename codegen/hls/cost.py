@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from edgert.codegen.hls.isa import NEED_BITS, ROM_BITS, Load, Mac, Machine, Out, Read, Softmax, Store
+from edgert.codegen.hls.isa import LANES, NEED_BITS, ROM_BITS, Load, Mac, Machine, Out, Read, Softmax, Store
 from edgert.errors import UsageError
 
 Sizes = Mapping[str, int]  # a module's parameters, by their Verilog names
@@ -30,8 +30,9 @@ _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
         (0.5, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),
     ),
 }  # fmt: skip
-# The smallest memory that becomes block RAM, in bits, where the source does not ask for it.
+# Bits and words of a memory of look-up tables, and how many it takes.
 _LUT_RAM: Mapping[str, tuple[int, int, int]] = {"ecp5": (4, 16, 6), "xc7": (6, 32, 4)}
+_BLOCK_BITS = 2048  # a queue of so many, and more than two such memories deep, becomes block RAM
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ class Ram:
 
 @dataclass(frozen=True)
 class Module:
-    """terms: (family, sizes) -> what luts and flip_flops are linear in. rams: sizes -> its block RAMs."""
+    """terms: (family, sizes) -> what luts and flip_flops are linear in. rams, dsps: of sizes."""
 
     top: str
     terms: Callable[[str, Sizes], Terms]
     rams: Callable[[Sizes], Sequence[Ram]] = lambda sizes: ()
-    dsps: int = 0
+    dsps: Callable[[Sizes], int] = lambda sizes: 0
 
 
 def block_rams(family: str, ram: Ram) -> float:
@@ -86,12 +87,6 @@ def block_rams(family: str, ram: Ram) -> float:
     )
 
 
-def lut_ram(family: str, width: int, depth: int) -> int:
-    """Look-up tables of a memory made of them, without what chooses between its rows."""
-    bits, words, each = _LUT_RAM[family]
-    return each * -(-width // bits) * rows(family, depth)
-
-
 def rows(family: str, depth: int) -> int:
     """How many memories of look-up tables stand behind one another; a depth is a power of two in hardware."""
     return -(-(1 << _bits(depth)) // _LUT_RAM[family][1])
@@ -101,12 +96,24 @@ def _bits(depth: int) -> int:
     return max(depth - 1, 1).bit_length()
 
 
+def _in_block(family: str, s: Sizes) -> bool:
+    return s["WIDTH"] << _bits(s["DEPTH"]) >= _BLOCK_BITS and rows(family, s["DEPTH"]) > 2
+
+
 def _fifo(family: str, s: Sizes) -> Terms:
-    more = rows(family, s["DEPTH"]) - 1
+    bits, width = _bits(s["DEPTH"]), s["WIDTH"]
+    if _in_block(family, s):
+        return {"one": 1, "bits": bits, "block": 1, "width": 0, "ram": 0, "choice": 0}
+    at_once, _, each = _LUT_RAM[family]
+    deep = rows(family, s["DEPTH"])
     return {
-        "one": 1, "bits": _bits(s["DEPTH"]), "width": s["WIDTH"],
-        "ram": lut_ram(family, s["WIDTH"], s["DEPTH"]), "choice": s["WIDTH"] * more,
+        "one": 1, "bits": bits, "block": 0, "width": width, "ram": each * -(-width // at_once) * deep,
+        "choice": width * (deep - 1),
     }  # fmt: skip
+
+
+def _fifo_rams(s: Sizes) -> list[Ram]:
+    return [Ram(s["WIDTH"], 1 << _bits(s["DEPTH"]))] if _in_block("ecp5", s) else []
 
 
 def _fetch(_: str, s: Sizes) -> Terms:
@@ -137,30 +144,35 @@ def _read(family: str, s: Sizes) -> Terms:
     return {"one": 1, "bits": _bits(s["FIFO"]), "rows": more}
 
 
+def _mac(_: str, s: Sizes) -> Terms:
+    binary, bits = s["BINARY"], _bits(s["WEIGHT_WORDS"])
+    return {
+        "core": 1 - binary, "core_bits": (1 - binary) * bits, "binary": binary, "binary_bits": binary * bits,
+    }  # fmt: skip
+
+
+def _mac_rams(s: Sizes) -> list[Ram]:
+    return [Ram(64, s["WEIGHT_WORDS"])] * (LANES if s["BINARY"] else 1)
+
+
+def _out(_: str, s: Sizes) -> Terms:
+    return {"one": 1, "bits": _bits(s["PARAM_ENTRIES"])}
+
+
 MODULES: Mapping[str, Module] = {
     module.top: module
     for module in (
-        Module("ert_fifo", _fifo),
-        Module("ert_requantize", _one, dsps=4),
+        Module("ert_fifo", _fifo, _fifo_rams),
+        Module("ert_requantize", _one, dsps=lambda s: 4),
         Module("ert_xnor", _one),
-        Module("ert_softmax", _one, lambda s: [Ram(64, 128)], dsps=4),
+        Module("ert_softmax", _one, lambda s: [Ram(64, 128)], lambda s: 4),
         Module("ert_fetch", _fetch, lambda s: [Ram(ROM_BITS, s["DEPTH"])]),
         Module("ert_scratch", _scratch, _scratch_rams),
         Module("ert_load", _one),
         Module("ert_store", _one),
         Module("ert_read", _read),
-        Module(
-            "ert_mac",
-            lambda _, s: {"one": 1, "bits": _bits(s["WEIGHT_WORDS"])},
-            lambda s: [Ram(64, s["WEIGHT_WORDS"])],
-            dsps=8,
-        ),
-        Module(
-            "ert_out",
-            lambda _, s: {"one": 1, "bits": _bits(s["PARAM_ENTRIES"])},
-            lambda s: [Ram(36, s["PARAM_ENTRIES"])] * 2,
-            dsps=4,
-        ),
+        Module("ert_mac", _mac, _mac_rams, lambda s: 0 if s["BINARY"] else LANES),
+        Module("ert_out", _out, lambda s: [Ram(36, s["PARAM_ENTRIES"])] * 2, lambda s: 4),
     )
 }
 
@@ -179,7 +191,7 @@ def module_cost(family: str, top: str, sizes: Sizes) -> Resources:
     return Resources(
         luts=linear(fitted["luts"], terms),
         flip_flops=linear(fitted["flip_flops"], terms),
-        dsps=module.dsps,
+        dsps=module.dsps(sizes),
         block_rams=sum(block_rams(family, ram) for ram in module.rams(sizes)),
     )
 
@@ -214,7 +226,7 @@ def parts(machine: Machine, roms: Mapping[str, Sequence[str]]) -> Iterable[tuple
         yield fetch(agent, Mac, 0)
         yield fetch(agent, Out, 0)
         yield "ert_read", {"FIFO": machine.fifo}
-        yield "ert_mac", {"WEIGHT_WORDS": machine.weight_words}
+        yield "ert_mac", {"BINARY": int(core >= machine.cores), "WEIGHT_WORDS": machine.weight_words}
         yield "ert_out", {"PARAM_ENTRIES": machine.param_entries}
     if machine.softmax:
         yield "ert_softmax", {}
