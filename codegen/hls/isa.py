@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 LANES = 8  # of a core, and bytes of a word of the scratchpad
 ADDRESS_BITS = 22  # of a byte of the scratchpad, signed
@@ -101,6 +101,17 @@ class Part:
                 raise OverflowError(f"{self.NAME}.{name} is {value + minus}, it has {bits} bits")
             word |= (value & ((1 << bits) - 1)) << at
         return word
+
+    @classmethod
+    def unpack(cls, word: int) -> Self:
+        """The inverse of pack; bits above the last field are ignored."""
+        values = {}
+        for name, at, bits, signed, minus in cls.layout():
+            value = word >> at & (1 << bits) - 1
+            if signed and value >> bits - 1:
+                value -= 1 << bits
+            values[name] = value + minus
+        return cls(**values)
 
 
 @dataclass(frozen=True)
