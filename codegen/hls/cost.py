@@ -20,6 +20,7 @@ from edgert.errors import UsageError
 Sizes = Mapping[str, int]  # a module's parameters, by their Verilog names
 Terms = Mapping[str, float]
 COSTS = "costs.json"
+CIRCUIT = "ert_circuit"  # here: what it has beside its modules
 FAMILIES = ("ecp5", "xc7")
 OUT_FIFO = 4  # ert_circuit's default
 # Width of a port -> words of a block of so many bits; a byte of 9 bits has a write enable of its own.
@@ -128,6 +129,8 @@ def _scratch(_: str, s: Sizes) -> Terms:
         "one": 1, "readers": readers, "writers": writers, "banks": banks,
         "bank_readers": banks * readers, "bank_writers": banks * writers,
         "addresses": banks * deep * (readers + writers), "choice": readers * banks * (banks > 1),
+        # A choice of three has six inputs: ABC takes one table of six for four, where two would do.
+        "three_writers": banks * (writers == 3),
     }  # fmt: skip
 
 
@@ -169,6 +172,7 @@ MODULES: Mapping[str, Module] = {
         Module("ert_fetch", _fetch, lambda s: [Ram(ROM_BITS, s["DEPTH"])]),
         Module("ert_scratch", _scratch, _scratch_rams),
         Module("ert_load", _one),
+        Module(CIRCUIT, lambda _, s: {"agents": s["AGENTS"], "cores": s["CORES"]}),
         Module("ert_store", _one),
         Module("ert_read", _read),
         Module("ert_mac", _mac, _mac_rams, lambda s: 0 if s["BINARY"] else LANES),
@@ -184,13 +188,13 @@ def linear(coefficients: Mapping[str, float], terms: Terms) -> float:
 def module_cost(family: str, top: str, sizes: Sizes) -> Resources:
     """Of one module. Raises UsageError where nothing was fitted for it."""
     module = MODULES[top]
-    fitted = _fitted().get(family, {}).get(top)
-    if fitted is None:
+    found = fitted().get(family, {}).get(top)
+    if found is None:
         raise UsageError(f"no costs of {top} on {family}", hint="python tools/fit_costs.py --write")
     terms = module.terms(family, sizes)
     return Resources(
-        luts=linear(fitted["luts"], terms),
-        flip_flops=linear(fitted["flip_flops"], terms),
+        luts=linear(found["luts"], terms),
+        flip_flops=linear(found["flip_flops"], terms),
         dsps=module.dsps(sizes),
         block_rams=sum(block_rams(family, ram) for ram in module.rams(sizes)),
     )
@@ -216,6 +220,7 @@ def parts(machine: Machine, roms: Mapping[str, Sequence[str]]) -> Iterable[tuple
         "READERS": clients + 2, "WRITERS": clients + 1, "BANKS": machine.banks,
         "WORDS": machine.scratch_bytes // 8,
     }  # fmt: skip
+    yield CIRCUIT, {"AGENTS": agents, "CORES": machine.all_cores}
     yield "ert_load", {}
     yield "ert_store", {}
     yield fetch(Machine.LOADER, Load, agents)
@@ -234,7 +239,7 @@ def parts(machine: Machine, roms: Mapping[str, Sequence[str]]) -> Iterable[tuple
 
 
 @cache
-def _fitted() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def fitted() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """Family -> module -> luts, flip_flops -> term -> coefficient."""
     path = files("edgert.codegen.hls") / COSTS
     if not path.is_file():
