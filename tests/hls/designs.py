@@ -52,9 +52,11 @@ def random_machine(seed: int) -> Machine:
     )
 
 
-def random_design(seed: int, commands: int = 12, ops: tuple[Op, ...] = SIGNED + BINARY) -> Design:
+def random_design(
+    seed: int, commands: int = 12, ops: tuple[Op, ...] = SIGNED + BINARY, machine: Machine | None = None
+) -> Design:
     """A machine and about so many commands of its units, with the loads between them."""
-    return _Maker(random_machine(seed), seed).design(commands, ops)
+    return _Maker(machine or random_machine(seed), seed).design(commands, ops)
 
 
 def one_command(machine: Machine, op: Op, seed: int) -> Design:
