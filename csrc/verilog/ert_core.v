@@ -40,7 +40,8 @@ module ert_core #(
 );
     // A simulator has its code once, not once a core:
     // verilator no_inline_module
-    wire out_free, out_claim;
+    wire out_free;
+    assign out_take = mac_take;
 
     // What the loader writes travels far: a register at its end.
     reg write_w, write_p;
@@ -70,7 +71,7 @@ module ert_core #(
     wire [11:0] lane_t_base;
     ert_mac #(.BINARY(BINARY), .WEIGHT_WORDS(WEIGHT_WORDS), .OUT_FIFO(OUT_FIFO)) mac (
         .clk(clk), .rst(rst), .cmd_ready(mac_ready), .cmd_take(mac_take), .cmd(mac_cmd),
-        .out_cmd_ready(out_free), .out_cmd_claim(out_claim),
+        .out_cmd_ready(out_free),
         .item_valid(item_valid), .item_ready(item_ready), .item(item), .item_last(item_last), .item_end(item_end),
         .w_write(write_w), .w_write_at(write_w_at), .w_write_data(write_w_data),
         .lane_valid(lane_valid), .lane_sum(lane_sum), .lane_last(lane_last), .lane_begin(lane_begin),
@@ -78,8 +79,7 @@ module ert_core #(
         .out_taken(pixel_taken), .working(working)
     );
     ert_out #(.PARAM_ENTRIES(PARAM_ENTRIES), .FIFO(OUT_FIFO)) out (
-        .clk(clk), .rst(rst), .cmd_ready(out_ready), .cmd_take(out_take), .cmd(out_cmd),
-        .cmd_claim(out_claim), .cmd_free(out_free),
+        .clk(clk), .rst(rst), .next_ready(out_ready), .next_free(out_free), .next_take(mac_take), .next_cmd(out_cmd),
         .lane_valid(lane_valid), .lane_sum(lane_sum), .lane_last(lane_last), .lane_begin(lane_begin),
         .lane_group(lane_group), .lane_table(lane_table), .lane_both(lane_both), .lane_t_base(lane_t_base),
         .taken(pixel_taken),

@@ -16,7 +16,6 @@ module ert_mac #(
     output wire cmd_take,
     input wire [`ERT_MAC_BITS-1:0] cmd,
     input wire out_cmd_ready,  // Out's command of the same number
-    output wire out_cmd_claim,
     input wire item_valid,
     output wire item_ready,
     input wire [63:0] item,
@@ -54,7 +53,6 @@ module ert_mac #(
     wire [3:0] cmd_op = cmd[`ERT_MAC_OP];
     wire is_table = (cmd_op == `ERT_OP_ADD) | (cmd_op == `ERT_OP_TABLE);
     assign cmd_take = cmd_ready & out_cmd_ready & ~have;
-    assign out_cmd_claim = cmd_take;
 
     // Items, as they are or from the window.
     wire src_valid, src_last, taken, col_last, row_last, group_last;

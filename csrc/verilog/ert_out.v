@@ -3,7 +3,7 @@
 //
 // Lanes come one a cycle and never wait; Mac has made sure that the FIFO has room for the pixel that they become.
 // A command's first half (parameters, rounding, clamp) is taken over when its first lane comes, its second (where
-// to) when the writes of the one before are out; then the next may be fetched.
+// to) when the writes of the one before are out.
 //
 // P, the parameters of a channel, is two memories of 36 bits, the width that block RAMs like: {shift[3:0], bias}
 // and {shift[7:4], multiplier}. ADD and TABLE look up two entries at once.
@@ -14,11 +14,10 @@ module ert_out #(
 ) (
     input wire clk,
     input wire rst,
-    input wire cmd_ready,
-    output wire cmd_take,
-    input wire [`ERT_OUT_BITS-1:0] cmd,
-    input wire cmd_claim,  // Mac has begun with the command
-    output wire cmd_free,  // and may
+    input wire next_ready,
+    output wire next_free,  // the next command is there, and may be taken
+    input wire next_take,  // by Mac, which takes its own
+    input wire [`ERT_OUT_BITS-1:0] next_cmd,
     input wire lane_valid,
     input wire [31:0] lane_sum,
     input wire lane_last,
@@ -41,20 +40,27 @@ module ert_out #(
     localparam BITS = PARAM_ENTRIES > 1 ? $clog2(PARAM_ENTRIES) : 1;
     localparam AFTER = 10;  // ert_requantize.LATENCY
 
-    // Who has the command.
-    reg claimed, front_done, back_done;
+    // The command, from when Mac begins with it until both halves have taken it over. Its sums in ert_place are
+    // there two cycles later; the first lane comes later than that.
+    reg [`ERT_OUT_BITS-1:0] cmd;
+    reg held, held1, held2, front_done, back_done;
     wire front_take, back_take;
-    assign cmd_free = cmd_ready & ~claimed;
-    assign cmd_take = (front_done | front_take) & (back_done | back_take);
+    wire release_cmd = (front_done | front_take) & (back_done | back_take);
+    assign next_free = next_ready & ~held;
     always @(posedge clk) begin
+        if (next_take) cmd <= next_cmd;
         if (rst) begin
-            claimed <= 1'b0;
+            held <= 1'b0;
+            held1 <= 1'b0;
+            held2 <= 1'b0;
             front_done <= 1'b0;
             back_done <= 1'b0;
         end else begin
-            claimed <= cmd_claim | (claimed & ~cmd_take);
-            front_done <= (front_done | front_take) & ~cmd_take;
-            back_done <= (back_done | back_take) & ~cmd_take;
+            held <= next_take | (held & ~release_cmd);
+            held1 <= held & ~release_cmd;
+            held2 <= held1 & ~release_cmd;
+            front_done <= (front_done | front_take) & ~release_cmd;
+            back_done <= (back_done | back_take) & ~release_cmd;
         end
     end
 
@@ -204,7 +210,7 @@ module ert_out #(
     reg [21:0] s_lane, s_lane_next, address;
     reg [63:0] data;
     wire done = writing & wr_ready & (more == 3'd0);
-    assign back_take = cmd_ready & ~back_done & ~place_busy;
+    assign back_take = held2 & ~back_done & ~place_busy;
     assign pixel_taken = place_valid & (~writing | done);
     always @(posedge clk) begin
         if (back_take) begin

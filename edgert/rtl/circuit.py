@@ -1,7 +1,7 @@
-"""The circuit under Verilator: a Design run cycle by cycle, with an external memory of stated bandwidth and latency.
+"""The circuit under Verilator: a Design run cycle by cycle, with a memory of stated bandwidth and latency.
 
-One simulator serves every design of a machine: ROMs are files that it reads when it starts. It is built when first
-asked for, and kept in the cache.
+One simulator serves every design of a machine: ROMs are files that it reads when it starts. It is built when
+first asked for, and kept in the cache.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 from edgert import cache
 from edgert.codegen.hls.design import Design
 from edgert.codegen.hls.isa import Machine
-from edgert.codegen.hls.verilog import parameters
+from edgert.codegen.hls.verilog import OUT_FIFO, parameters
 from edgert.codegen.program import Array
 from edgert.errors import ToolError
-from edgert.rtl.tools import run_tool
+from edgert.rtl.tools import TIMEOUT_S, run_tool
 
-OUT_FIFO = 4
 _LEAST_WORDS = 4096  # of a simulator's memories and ROMs: so few machines and designs need one of their own
 _LIMIT_CYCLES = 2_000_000_000
 _FLAGS = (
     "--cc", "--exe", "--build", "--default-language", "1364-2005", "--top-module", "ert_circuit", "-O3",
-    "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-CFLAGS", "-O2",
+    "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
+    "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 )  # fmt: skip
 
 
@@ -72,9 +72,11 @@ class Simulator:
         latency_cycles: int | None = None,
         stall: float = 0.0,
         seed: int = 0,
+        timeout_s: float = TIMEOUT_S,
     ) -> Run:
         """One inference. bus_bytes, latency_cycles: the machine's, if not given. stall: how likely any valid
-        or ready is held back in a cycle, drawn from seed. Raises ToolError: a deadlock, say.
+        or ready is held back in a cycle, drawn from seed. Raises ToolError: a deadlock, say;
+        ToolTimeoutError: not within timeout_s of this machine.
         """
         machine = design.machine
         bus = machine.bus_bytes if bus_bytes is None else bus_bytes
@@ -90,13 +92,17 @@ class Simulator:
             numbers = [f"{bus!r}", str(latency), f"{stall!r}", str(seed), str(_LIMIT_CYCLES)]
             counts = [str(len(commands)) for commands in design.agents]
             command = [str(self.program), "in.bin", "out.bin", *numbers, *counts]
-            said = run_tool(command, folder, name="circuit")
+            said = run_tool(command, folder, name="circuit", timeout_s=timeout_s)
             after = np.fromfile(folder / "out.bin", np.uint8)
         return _parsed(said, [port.get(after) for port in design.outputs])
 
 
 def build(machine: Machine, rom_depths: Mapping[str, int], *, out_fifo: int = OUT_FIFO) -> Simulator:
-    """The simulator for designs of this machine, and of those with smaller memories. rom_depths: words of each ROM file. Raises ToolError."""
+    """The simulator for designs of this machine, and of those with smaller memories.
+
+    rom_depths: words of each ROM file. out_fifo: pixels that a core may have ahead of its writes.
+    Raises ToolError.
+    """
     verilator = shutil.which("verilator")
     if verilator is None:
         raise ToolError("verilator is missing", hint="apt-get install verilator g++ make")
