@@ -8,7 +8,7 @@ Which patterns may be used is an Arm: the fixed patterns that others use are arm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -30,6 +30,7 @@ from edgert.errors import DoesNotFitError
 _LONGEST = 6  # layers of a segment, unless the arm wants as few segments as can be
 _BANDS = (8, 3)  # how many bands a chain is tried in
 _ROUNDS = 2  # of improvement
+_HOPE = 1.1  # a neighbour is tried if alone it takes at most so much longer than what it replaces
 
 
 @dataclass(frozen=True)
@@ -60,30 +61,28 @@ class Found:
     cycles: int
 
 
-def find(network: Network, machine: Machine, arm: Arm = ARMS["edgert"]) -> Found:
-    """The best Schedule of an arm. Raises DoesNotFitError where no schedule fits."""
-    search = _Search(network, machine, arm)
+Costs = dict[tuple[Segment, frozenset[str], bool], int | None]
+
+
+def find(
+    network: Network, machine: Machine, arm: Arm = ARMS["edgert"], costs: Costs | None = None
+) -> Found:
+    """The best Schedule of an arm. costs: of segments alone, found by other arms on the same machine.
+
+    Raises DoesNotFitError where no schedule fits.
+    """
+    costs = {} if costs is None else costs
+    search = _Search(network, machine, arm, costs)
     best = search.start()
+    for smaller in ARMS.values():  # what fewer patterns found is a start, too
+        if set(smaller.patterns) < set(arm.patterns) and smaller.overlap == arm.overlap:
+            best = min(best, find(network, machine, smaller, costs), key=lambda f: f.cycles)
     for _ in range(_ROUNDS):
         better = search.improved(best)
         if better.cycles >= best.cycles:
             break
         best = better
     return best
-
-
-def best_of(network: Network, machine: Machine, arms: Sequence[Arm]) -> Found:
-    """The fastest of several arms: the largest space has the fixed patterns in it, and a search may miss them."""
-    found, failed = [], None
-    for arm in arms:
-        try:
-            found.append(find(network, machine, arm))
-        except DoesNotFitError as error:
-            failed = error
-    if not found:
-        assert failed is not None
-        raise failed
-    return min(found, key=lambda f: f.cycles)
 
 
 def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | None:
@@ -95,17 +94,17 @@ def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | N
 
 
 class _Search:
-    def __init__(self, network: Network, machine: Machine, arm: Arm) -> None:
+    def __init__(self, network: Network, machine: Machine, arm: Arm, costs: Costs) -> None:
         self.network, self.machine, self.arm = network, machine, arm
         self.count = len(network.tasks)
-        self._costs: dict[tuple[Segment, frozenset[str]], int | None] = {}
+        self._costs = costs
 
     # ---- one segment -------------------------------------------------------------------------------------
 
     def cost(self, segment: Segment, spilled: frozenset[str]) -> int | None:
         """Cycles of a segment alone; None where it does not fit."""
         touched = {n for t in segment.tasks for n in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name)}
-        key = segment, spilled & touched
+        key = segment, spilled & touched, self.arm.overlap
         if key not in self._costs:
             alone = Schedule((segment,), key[1], self.arm.overlap)
             self._costs[key] = cycles_of(self.network, self.machine, alone)
@@ -284,20 +283,38 @@ class _Search:
 
     def _neighbours(self, schedule: Schedule, at: int) -> Iterator[Schedule]:
         """Segment `at` in other bands, joined with the next, or what it makes kept on the chip or not."""
-        segments = schedule.segments
+        segments, spilled = schedule.segments, schedule.spilled
         segment = segments[at]
+        now = self.cost(segment, spilled)
         for other in self.segments(segment.tasks[0], segment.tasks[-1] + 1):
-            if other != segment:
+            if other != segment and self._hopeful(other, spilled, now):
                 yield replace(schedule, segments=(*segments[:at], other, *segments[at + 1 :]))
-        if not self.arm.few and at + 1 < len(segments) and len(self.arm.patterns) > 1:
-            following = segments[at + 1]
-            if len(segment.tasks) + len(following.tasks) <= _LONGEST:
-                for joined in self.segments(segment.tasks[0], following.tasks[-1] + 1):
-                    yield replace(schedule, segments=(*segments[:at], joined, *segments[at + 2 :]))
+        following = segments[at + 1 : at + 2]
+        if following and not self.arm.few and len(self.arm.patterns) > 1:
+            after = self.cost(following[0], spilled)
+            both = None if now is None or after is None else now + after
+            if len(segment.tasks) + len(following[0].tasks) <= _LONGEST:
+                for joined in self.segments(segment.tasks[0], following[0].tasks[-1] + 1):
+                    if self._hopeful(joined, spilled, both):
+                        yield replace(schedule, segments=(*segments[:at], joined, *segments[at + 2 :]))
+        for cut in range(segment.tasks[0] + 1, segment.tasks[-1] + 1):
+            halves = [self._best(*span, spilled) for span in ((segment.tasks[0], cut), (cut, segment.tasks[-1] + 1))]
+            parts = tuple(s for s in halves if s is not None)
+            if len(parts) == 2 and not self.arm.few:
+                yield replace(schedule, segments=(*segments[:at], *parts, *segments[at + 1 :]))
         for number in segment.tasks:
             name = self.network.tasks[number].output.name
-            if name in schedule.spilled:
-                yield replace(schedule, spilled=schedule.spilled - {name})
+            if name in spilled:
+                yield replace(schedule, spilled=spilled - {name})
+
+    def _best(self, first: int, last: int, spilled: frozenset[str]) -> Segment | None:
+        """The fastest segment of tasks [first, last), alone."""
+        costs = [(c, i, s) for i, s in enumerate(self.segments(first, last)) if (c := self.cost(s, spilled))]
+        return min(costs)[2] if costs else None
+
+    def _hopeful(self, segment: Segment, spilled: frozenset[str], now: int | None) -> bool:
+        cost = self.cost(segment, spilled)
+        return cost is not None and (now is None or cost <= _HOPE * now)
 
 
 def _bands(rows: int, parts: Sequence[int]) -> list[int]:
@@ -342,6 +359,3 @@ def work(task: Task, cores: int) -> int:
         groups, rows, cols = (b - a for a, b in (tile.groups, tile.rows, tile.cols))
         busiest = max(busiest, groups * rows * cols * pixel_cycles(task))
     return busiest
-
-
-Search = Callable[[Network, Machine, Arm], Found]
