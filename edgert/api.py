@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +38,16 @@ def compile(
     optimize: str = "balanced",
     use_cache: bool = True,
     use_tuned: bool = True,
+    progress: Callable[[str], object] | None = None,
 ) -> Artifact:
-    """Compile a model for a board (C and a linked firmware) or for a target (C only).
+    """Compile a model for a board (C and a linked firmware, or a circuit) or for a target (C only).
 
     model: a .tflite, .onnx, .pt2 or .npz file, its bytes, or what `edgert.load` made. board, target: ids as
     `edgert boards` and `edgert targets` list them; give exactly one, nothing is guessed. name: prefix of the
     C symbols, by default from the file's name. optimize: "speed", "balanced" or "size". use_cache: serve the
     same input, compiled by the same edgert, from the cache. use_tuned: choose kernels as `edgert tune`
-    measured them on this board, where it did.
+    measured them on this board, where it did. progress: is told what comes next. On a board with an FPGA,
+    optimize and use_tuned change nothing.
 
     Raises ModelError (not a model), UnsupportedOperatorError, DoesNotFitError (says by how much and
     which layer is the peak), DescriptorError (unknown board or target), ToolError (compiler), UsageError.
@@ -63,7 +65,10 @@ def compile(
             program = pipeline.module_to_program(model.module, request.name)
         else:
             program = pipeline.compile_to_program(request.data, request.name)
-        _build(request, program, folder, tuned)
+        if request.board is not None and request.board.fpga is not None:
+            _build_circuit(request, program, folder, progress or _silent)
+        else:
+            _build(request, program, folder, tuned)
     return Artifact.load(cache.root() / "artifacts" / entry)
 
 
@@ -83,7 +88,10 @@ def compile_program(
     request = _Request.make(b"", board, None, program.name, optimize)
     folder.mkdir(parents=True, exist_ok=True)
     if labels is None:
-        _build(request, program, folder, None)
+        if request.board is not None and request.board.fpga is not None:
+            _build_circuit(request, program, folder, _silent)
+        else:
+            _build(request, program, folder, None)
     else:
         from edgert.codegen.arena import place
         from edgert.codegen.select import bind
@@ -128,8 +136,14 @@ def connect(artifact: Artifact, *, board: str | None = None, link: str = "") -> 
     return open_session(artifact.report, artifact.folder, described, link)
 
 
+def _silent(_: str) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class _Request:
+    """target: the CPU; of a circuit, the one that does what is left to it."""
+
     data: bytes
     file: str
     name: str
@@ -155,7 +169,10 @@ class _Request:
         if optimize not in OPTIMIZE:
             raise UsageError(f"optimize is {optimize!r}", rule=f"one of {', '.join(OPTIMIZE)}")
         described = load_board(board) if board is not None else None
-        cpu = load_target(described.target if described else str(target))
+        if described is not None and described.fpga is not None:
+            cpu = load_target("host")
+        else:
+            cpu = load_target(described.target if described else str(target))
         if isinstance(model, Network):
             data, file = model.serialized(), model.name
         else:
@@ -204,6 +221,18 @@ def _build(request: _Request, program: Program, folder: Path, tuned: TuningDatab
         "binary_layers": _binary_layers(program, bound),
     }
     _write(request, _Plan(program, bound, arena, labels), folder, proven)
+
+
+def _build_circuit(
+    request: _Request, program: Program, folder: Path, progress: Callable[[str], object]
+) -> None:
+    """Program -> schedule -> Verilog and HLS C++, all into `folder`; report.json last."""
+    from edgert.circuit import write_circuit
+
+    assert request.board is not None
+    head = _report_head(request) | {"target": request.board.target}
+    report = write_circuit(program, request.board, folder, head, progress)
+    (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def _binary_layers(program: Program, bound: tuple[BoundStep, ...]) -> list[dict[str, str]]:
@@ -286,15 +315,8 @@ def _report(request: _Request, plan: _Plan, folder: Path) -> dict[str, Any]:
     program, bound, arena = plan.program, plan.bound, plan.arena
     largest = max(tensor.nbytes for tensor in program.tensors.values())
     return {
-        "schema": SCHEMA,
-        "edgert_version": __version__,
-        "name": request.name,
-        "model_file": request.file,
-        "model_sha256": request.digest,
+        **_report_head(request),
         "build_sha256": source_digest(folder),
-        "target": request.target.id,
-        "board": request.board.id if request.board else None,
-        "optimize": request.optimize,
         "macs": program.macs,
         "arena_bytes": arena.nbytes,
         "arena_lower_bound_bytes": arena.plan.lower_bound_bytes,
@@ -305,6 +327,21 @@ def _report(request: _Request, plan: _Plan, folder: Path) -> dict[str, Any]:
         "outputs": [_port(program, arena, name) for name in program.outputs],
         "layers": [_layer(request.name, plan, b, i) for i, b in enumerate(bound)],
         "buffers": [_buffer(arena, b) for b in arena.buffers],
+    }
+
+
+def _report_head(request: _Request) -> dict[str, Any]:
+    """What every report starts with."""
+    return {
+        "schema": SCHEMA,
+        "edgert_version": __version__,
+        "name": request.name,
+        "model_file": request.file,
+        "model_sha256": request.digest,
+        "build_sha256": "",
+        "target": request.target.id,
+        "board": request.board.id if request.board else None,
+        "optimize": request.optimize,
     }
 
 

@@ -126,7 +126,7 @@ def _fingerprint() -> str:
     for package in _SOURCES:
         for path, data in sorted(sources(package)):
             digest.update(path.encode() + b"\0" + data)
-    for module in ("toolchain.py", "api.py", "artifact.py"):
+    for module in ("toolchain.py", "api.py", "artifact.py", "circuit.py", "rtl/circuit.cpp"):
         digest.update(files("edgert").joinpath(module).read_bytes())
     return digest.hexdigest()
 

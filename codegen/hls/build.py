@@ -29,6 +29,11 @@ def build(network: Network, machine: Machine, schedule: Schedule) -> Design:
     return _Builder(network, machine, schedule).design()
 
 
+def places(network: Network, machine: Machine, schedule: Schedule) -> list[dict[str, Place]]:
+    """For each segment, where each of its tensors lies. Raises DoesNotFitError."""
+    return _Builder(network, machine, schedule).places
+
+
 @dataclass(frozen=True)
 class _Traffic:
     """What a segment brings from outside of the chip and takes there; whole: tensors that stay on the chip."""
@@ -155,7 +160,7 @@ class _Builder:
         place = self.places[number][move.actor.tensor]
         words = place.map.row_words
         outside = self.external.tensors[move.actor.tensor]
-        tag = Tag(number, move.actor.tensor, f"rows {move.first}..{move.last}")
+        tag = Tag(number, self._user(number, move.actor.tensor), f"rows {move.first}..{move.last} of {move.actor.tensor}")
         for first, last in place.runs(move.first, move.last):
             inside = place.row(first) // LANES
             here = Region("scratch", slice(inside, inside + (last - first) * words))
@@ -169,6 +174,12 @@ class _Builder:
             else:
                 store = Store(inside, outside + first * words, (last - first) * words)
                 self.emitter.emit(Machine.STORER, (store,), [here], [there], tag)
+
+    def _user(self, number: int, tensor: str) -> str:
+        """The layer of a segment that makes a tensor, or else the first that reads it."""
+        tasks = [self.network.tasks[n] for n in self.schedule.segments[number].tasks]
+        makers = [t.name for t in tasks if t.output.name == tensor]
+        return next(iter([*makers, *(t.name for t in tasks if tensor in reads(t))]), tensor)
 
     def _task(self, number: int, segment: Segment, move: Move, plan: WeightPlan) -> None:
         task_number = segment.tasks[move.actor.place]

@@ -39,7 +39,8 @@ def add_compile_options(parser: argparse.ArgumentParser) -> None:
 
 def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifact:
     """Compile args.model for args.board (or `target`), with a line of progress."""
-    with Progress(f"compiling {Path(args.model).name} for {args.board or target}"):
+    what = f"compiling {Path(args.model).name} for {args.board or target}"
+    with Progress(what) as progress:
         return api.compile(
             args.model,
             board=args.board,
@@ -48,6 +49,7 @@ def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifa
             optimize=args.optimize,
             use_cache=not args.no_cache,
             use_tuned=not args.no_tuned,
+            progress=lambda step: progress.step(f"{what}: {step}"),
         )
 
 

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _synthesised(artifact: Artifact, board: Board, part: Part, args: argparse.Namespace) -> Synthesis:
-    """report.json has "fpga": {"top": module, "sources": Verilog files, relative to the folder}."""
+    """report.json has "fpga": {"top": module, "sources": Verilog files, "folder": where they read theirs}."""
     circuit = artifact.report.get("fpga")
     if circuit is None:
         raise UsageError(
@@ -59,7 +59,7 @@ def _synthesised(artifact: Artifact, board: Board, part: Part, args: argparse.Na
             clock_mhz=(board.clock_hz or 0) / 1e6,
             seeds=range(1, args.seeds + 1),
             place=not args.no_place,
-            folder=artifact.folder,
+            folder=artifact.folder / circuit["folder"],
         )
 
 

@@ -17,6 +17,7 @@ _HOMES = {
     "gdb": "edgert.drivers.gdb_board",
     "serial": "edgert.drivers.serial_board",
     "linux": "edgert.drivers.linux_board",
+    "verilator": "edgert.drivers.verilator_board",
 }
 
 

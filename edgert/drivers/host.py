@@ -15,6 +15,10 @@ from edgert.firmware import source_digest
 
 
 def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
+    if "fpga" in report:
+        from edgert.drivers.circuit_host import CircuitHostSession
+
+        return CircuitHostSession(report, folder)
     return HostSession(report, folder)
 
 

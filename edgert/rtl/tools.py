@@ -69,14 +69,22 @@ def simulate(verilog: str, name: str, windows: Bits, outputs: int) -> Bits:
     return np.array([[c == "1" for c in line] for line in out.split()], bool)
 
 
-def run_tool(command: Sequence[str], folder: Path, stdin: str = "", *, name: str = "") -> str:
+class ToolTimeoutError(ToolError):
+    """A tool did not end in time."""
+
+
+def run_tool(
+    command: Sequence[str], folder: Path, stdin: str = "", *, name: str = "", timeout_s: float = TIMEOUT_S
+) -> str:
     """The standard output. Raises ToolError with the first line that says error, and the tool's name."""
     name = name or Path(command[0]).name
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, input=stdin, timeout=TIMEOUT_S, check=False
+            command, cwd=folder, capture_output=True, text=True, input=stdin, timeout=timeout_s, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise ToolTimeoutError(f"{name} does not get done within {timeout_s:g} s") from error
+    except OSError as error:
         raise ToolError(f"{name} does not get done: {error}") from error
     if done.returncode != 0:
         said = done.stderr + done.stdout

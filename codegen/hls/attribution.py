@@ -1,0 +1,61 @@
+"""Whose cycles are they: a run's cycles, shared out among layers that run at the same time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from edgert.codegen.hls.design import Design
+from edgert.codegen.hls.isa import Machine
+
+
+class Span(Protocol):
+    """A command of an agent, and the cycles that it took: as modelled or as simulated."""
+
+    @property
+    def agent(self) -> int: ...
+    @property
+    def command(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+def layer_cycles(design: Design, spans: Sequence[Span], cycles: int) -> dict[str, int]:
+    """Layer -> cycles; the rest, in which nothing runs, is under "". They add up to `cycles`.
+
+    A cycle in which units compute is shared by their layers, by how many units each has; one in which only
+    words are moved, by the layers that they are moved for.
+    """
+    edges: dict[int, list[tuple[int, bool, str, int]]] = {0: [], cycles: []}
+    for span in spans:
+        name = design.agents[span.agent][span.command].tag.step
+        computes = span.agent >= Machine.FIRST_CORE
+        for at, by in ((span.start, 1), (span.end, -1)):
+            edges.setdefault(min(at, cycles), []).append((by, computes, name, span.agent))
+    found: dict[str, float] = {}
+    active: dict[bool, Counter[tuple[str, int]]] = {True: Counter(), False: Counter()}
+    times = sorted(edges)
+    for now, then in pairwise(times):
+        for by, computes, name, agent in edges[now]:
+            active[computes][name, agent] += by
+            if not active[computes][name, agent]:
+                del active[computes][name, agent]
+        running = [name for name, _ in active[True] or active[False]] or [""]
+        for name in running:
+            found[name] = found.get(name, 0.0) + (then - now) / len(running)
+    return _whole(found, cycles)
+
+
+def _whole(shares: dict[str, float], total: int) -> dict[str, int]:
+    """Rounded so that the sum is exact."""
+    found, done, sum_ = {}, 0, 0.0
+    for name, share in shares.items():
+        sum_ += share
+        found[name] = round(sum_) - done
+        done += found[name]
+    found[""] = found.get("", 0) + total - done
+    return found
