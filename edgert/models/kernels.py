@@ -114,6 +114,20 @@ def residual(channels: int = 16, *, side: int = 32, seed: int = 7) -> bytes:
     return net.file(net.add("block_2_add", short, y, relu=True))
 
 
+def separable(channels: Sequence[int] = (8, 32, 32, 64, 64), *, side: int = 32, seed: int = 8) -> bytes:
+    """x [1, side, side, channels[0]]: a 3x3 stem, then 3x3 depthwise and 1x1 convolutions, as in DS-CNN.
+
+    A block that changes its channels halves the side.
+    """
+    net = _Network("separable", (1, side, side, channels[0]), seed)
+    y = net.conv("stem", net.input, channels[1], 3, relu=True)
+    for number, (before, after) in enumerate(pairwise(channels[1:]), 1):
+        stride = 1 if before == after else 2
+        y = net.depthwise(f"block_{number}_depthwise", y, 3, stride=stride, relu=True)
+        y = net.conv(f"block_{number}_pointwise", y, after, 1, relu=True)
+    return net.file(y)
+
+
 KERNELS: dict[str, Callable[..., bytes]] = {
     "mlp": mlp,
     "cnn": cnn,
@@ -122,6 +136,7 @@ KERNELS: dict[str, Callable[..., bytes]] = {
     "attention": attention,
     "inverted_residual": inverted_residual,
     "residual": residual,
+    "separable": separable,
 }
 
 
