@@ -51,7 +51,8 @@ def library() -> dict[str, str]:
 def isa_header() -> str:
     """csrc/hls/ert_isa.h, from codegen/hls/isa.py."""
     lines = [
-        NOTE.rstrip(), "//", "// The fields of every command, as codegen/hls/isa.py declares and explains them; made from it.",
+        NOTE.rstrip(), "//",
+        "// The fields of every command, as codegen/hls/isa.py declares and explains them; made from it.",
         "#ifndef ERT_ISA_H", "#define ERT_ISA_H", "", '#include "ert_types.h"', "", "namespace ert {", "",
     ]  # fmt: skip
     lines += [f"constexpr int {name} = {value};" for name, value in _CONSTANTS.items()]
@@ -121,8 +122,8 @@ def _comment(command: Command) -> str:
 
 def _initializer(part: Part) -> str:
     """Fields that differ from their defaults, by name."""
-    changed = [(f.name, int(getattr(part, f.name))) for f in fields(part) if getattr(part, f.name) != f.default]
-    return "{" + ", ".join(f".{name} = {value}" for name, value in changed) + "}"
+    values = [(f.name, int(getattr(part, f.name)), f.default) for f in fields(part)]
+    return "{" + ", ".join(f".{name} = {value}" for name, value, usual in values if value != usual) + "}"
 
 
 def _machine(design: Design) -> Iterator[str]:
@@ -207,42 +208,47 @@ def _struct(name: str, constants: Mapping[str, int], lists: Mapping[str, str]) -
 
 def _top(design: Design) -> str:
     machine = design.machine
-    agents, cores, units = machine.agents, machine.all_cores, machine.agents - 2
+    cores = machine.all_cores
     lines = [
         f"// Made by edgert {__version__}.", NOTE.rstrip(), "//",
         f"// {design.name}: tasks and the streams between them. A stream with a bracket is one of an array.",
         '#include "config.h"', '#include "ert_top.h"', "", "typedef ert::Counts<AGENTS> Counts;",
-        "using namespace ert::timing;", "", "ERT_TOP(circuit)", "{",
+        "using namespace ert::timing;", "",
+        "#if !defined(ERT_HLS) && !defined(ERT_TAPA)",
+        f"static constexpr bool is_core(int i) {{ return i >= 2 && i < {2 + cores}; }}",
+        "#endif", "", "ERT_TOP(circuit)", "{",
         "    ERT_PRAGMA(HLS interface m_axi port = external_in bundle = in offset = slave)",
         "    ERT_PRAGMA(HLS interface m_axi port = external_out bundle = out offset = slave)",
         "    ERT_PRAGMA(HLS dataflow)",
     ]  # fmt: skip
     lines += [f"    {line};" for line in _streams(machine)]
-    lines += ["", "    ERT_TASKS", *(f"    {line}" for line in _tasks(agents, cores, units, machine)), "    ERT_END", "}"]
-    return "\n".join([*lines, ""])
+    lines += ["", "    ERT_TASKS", *(f"    {line}" for line in _tasks(machine)), "    ERT_END", "}", ""]
+    return "\n".join(lines)
 
 
 def _streams(machine: Machine) -> Iterator[str]:
     agents, cores, units, fifo = machine.agents, machine.all_cores, machine.agents - 2, machine.fifo
-    yield "ERT_STREAM(ert::Burst, burst, 4, STREAM)"
-    yield "ERT_STREAM(ert::Word, external_word, 16, STREAM)"
-    yield "ERT_STREAM(ert::ExternalWrite, external_write, 16, STREAM)"
+    answer = "ANSWER" if machine.banks == 1 else "ANSWER + 1"
+    yield "ERT_STREAM(ert::Burst, burst, 2, 1)"
+    yield "ERT_STREAM(ert::Word, external_word, 2, 1)"
+    yield "ERT_STREAM(ert::ExternalWrite, external_write, 2, 1)"
     yield "ERT_STREAM(ert::Token, stored, 2, 1)"
     yield f"ERT_STREAMS(Counts, counted, {agents + 1}, 2, COUNT)"
-    yield f"ERT_STREAMS(ert::At, read_at, {agents}, 2, 1)"
-    yield f"ERT_STREAMS(ert::Word, read_word, {agents}, {fifo}, SCRATCH_READ)"
-    yield f"ERT_STREAMS(ert::ScratchWrite, written, {agents - 1}, OUT_PIPELINE + 2, OUT_PIPELINE)"
+    yield f"ERT_STREAMS(ert::At, read_at, {agents}, {fifo} + WALK, is_core(i) ? WALK + ASK : 1)"
+    yield f"ERT_STREAMS(ert::Word, read_word, {agents}, {fifo}, is_core(i) ? {answer} : {answer} - 2)"
+    yield f"ERT_STREAMS(ert::ScratchWrite, written, {agents - 1}, 2, WRITE)"
     yield f"ERT_STREAMS(ert::Fill, fill, {2 * cores + 1}, 2, 1)"
     yield f"ERT_STREAMS(ert::Token, filled, {2 * cores + 1}, 2, 1)"
     yield "ERT_STREAM(ert::Token, scratch_filled, 2, 1)"
     yield "ERT_STREAM(ert::Token, loaded, 2, 1)"
     yield "ERT_STREAM(ert::Token, stores, 2, 1)"
     yield f"ERT_STREAMS(ert::Token, done, {units}, 2, 1)"
-    yield f"ERT_STREAMS(ert::Piece, piece, {cores}, {fifo}, STREAM)"
-    yield f"ERT_STREAMS(ert::Pixel, pixel, {cores}, 2, MAC_PIPELINE)"
+    yield f"ERT_STREAMS(ert::Piece, piece, {cores}, {fifo} + WALK, WALK + PIECE)"
+    yield f"ERT_STREAMS(ert::Pixel, pixel, {cores}, OUT_FIFO, SUM_TO_BYTES)"
 
 
-def _tasks(agents: int, cores: int, units: int, machine: Machine) -> Iterator[str]:
+def _tasks(machine: Machine) -> Iterator[str]:
+    agents, cores = machine.agents, machine.all_cores
     yield "ERT_EXTERNAL(Machine, burst, external_word, external_write, stored)"
     yield (
         "ERT_TASK(Loader, Machine, counted[0], burst, external_word, read_at[0], read_word[0], fill, filled, "
@@ -263,10 +269,9 @@ def _tasks(agents: int, cores: int, units: int, machine: Machine) -> Iterator[st
     if machine.softmax:
         a, at = agents - 1, 2 * cores
         yield (
-            f"ERT_TASK(SoftmaxUnit, Softmax, counted[{a}], fill[{at}], filled[{at}], read_at[{a}], read_word[{a}], "
-            f"written[{units}])"
+            f"ERT_TASK(SoftmaxUnit, Softmax, counted[{a}], fill[{at}], filled[{at}], read_at[{a}], "
+            f"read_word[{a}], written[{a - 1}])"
         )
-    yield f"ERT_TASK(Scratchpad, Machine, read_at, read_word, written, scratch_filled, done, counted[{agents}])"
+    yield "ERT_TASK(Scratchpad, Machine, read_at, read_word, written, scratch_filled, done,"
+    yield f"         counted[{agents}])"
     yield "ERT_TASK(Counter, Machine, loaded, stores, done, counted)"
-
-

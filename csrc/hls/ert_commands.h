@@ -39,12 +39,13 @@ struct Fill {
     bool shifts, last;
 };
 
-// What Mac is to take out of the next word: `items` bytes from byte `from` on, or the word.
+// What Mac is to take out of a word: `items` bytes from byte `from` on, or the word.
 struct Piece {
     ert_uint<3> from;
     ert_uint<4> items;
     ert_int<8> pad;
     bool outside; // of the map: there is no word, each byte is `pad`
+    bool again;   // the word is the one before, which is not sent twice
     bool last;    // item of its pixel
     bool end;     // of its command
 };
@@ -61,6 +62,16 @@ struct Pixel {
 template <int AGENTS> struct Counts {
     ert_uint<NEED_BITS> of[AGENTS];
 };
+
+// ap_uint has no value until it is given one.
+template <int AGENTS> Counts<AGENTS> no_counts()
+{
+    Counts<AGENTS> none;
+    for (int a = 0; a < AGENTS; a++) {
+        none.of[a] = 0;
+    }
+    return none;
+}
 
 template <int AGENTS> bool all_met(const Counts<AGENTS> &counts, const Counts<AGENTS> &need)
 {
@@ -79,7 +90,7 @@ template <int COMMANDS, int BITS> class List {
     int next = 0, wait = CYCLES;
 
 public:
-    static constexpr int CYCLES = (BITS + ROM_BITS - 1) / ROM_BITS + timing::FETCH;
+    static constexpr int CYCLES = timing::fetch((BITS + ROM_BITS - 1) / ROM_BITS);
 
     void tick() { wait -= wait > 0; }
     bool ready() const { return COMMANDS > 0 && next < COMMANDS && wait == 0; }

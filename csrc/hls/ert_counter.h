@@ -13,7 +13,7 @@ template <class Machine> class Counter {
     static constexpr int AGENTS = Machine::AGENTS, UNITS = AGENTS - 2;
     typedef Counts<AGENTS> Counted;
 
-    Counted counts = {};
+    Counted counts = no_counts<AGENTS>();
     bool news[AGENTS + 1];
 
     bool count(int agent, ERT_IN(Token) done)

@@ -105,7 +105,7 @@ public:
     void step(ERT_IN(Burst) bursts, ERT_OUT(Word) words, ERT_IN(ExternalWrite) written, ERT_OUT(Token) stored)
     {
         const ExternalBus &bus = external_bus();
-        const double most = bus.bytes_per_cycle > LANES ? 2 * bus.bytes_per_cycle : 2 * LANES;
+        const double most = LANES + bus.bytes_per_cycle;
         credit = credit + bus.bytes_per_cycle < most ? credit + bus.bytes_per_cycle : most;
         const bool may_read = count > 0 && clock().now >= queue[head].from && !words.full();
         const bool may_write = !written.empty() && !stored.full();
@@ -122,7 +122,7 @@ public:
             }
         }
         if (count < timing::BURSTS && !bursts.empty()) {
-            queue[(head + count) % timing::BURSTS] = Waiting{bursts.read(), clock().now + bus.latency};
+            queue[(head + count) % timing::BURSTS] = Waiting{bursts.read(), clock().now - 1 + bus.latency};
             count++;
         }
     }

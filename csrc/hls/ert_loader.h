@@ -16,7 +16,7 @@ template <class Machine> class Loader {
     typedef Counts<AGENTS> Counted;
 
     List<Machine::LOADS, LOAD_BITS + NEED_BITS * AGENTS> list;
-    Counted counts = {};
+    Counted counts = no_counts<AGENTS>();
     Load asking, moving;
     bool asks = false, moves = false;
     int row = 0, word = 0;                    // of asking
@@ -24,6 +24,7 @@ template <class Machine> class Loader {
     Load under_way[AHEAD];
     uint64_t waiting[AHEAD] = {};             // bit i: target i has not got the last word
     int asked = 0, moved = 0, completed = 0;  // commands
+    int settling = 0;                         // cycles until parameters are where they belong
 
     static uint64_t targets(const Load &c)
     {
@@ -78,7 +79,9 @@ template <class Machine> class Loader {
     void move(ERT_IN(Word) external, ERT_IN(Word) internal, ERT_OUTS(Fill, fills, TABLE + 1),
               ERT_OUT(ScratchWrite) scratch)
     {
-        if (!moves && moved < asked) {
+        // Commands for the scratchpad follow each other; any other waits until those before it are complete.
+        const bool alike = moving.dst == Memory::SCRATCH && under_way[moved % AHEAD].dst == Memory::SCRATCH;
+        if (!moves && moved < asked && (alike || completed == moved)) {
             moving = under_way[moved % AHEAD];
             moves = true;
             left = int(moving.rows) * int(moving.row_words);
@@ -107,6 +110,7 @@ template <class Machine> class Loader {
         if (last) {
             moves = false;
             moved++;
+            settling = moving.dst == Memory::PARAMS ? timing::PARAMS_SETTLE : 0;
         }
     }
     void acknowledged(int target)
@@ -123,7 +127,8 @@ template <class Machine> class Loader {
     }
     void complete(ERT_OUT(Token) done)
     {
-        if (completed < moved && waiting[completed % AHEAD] == 0 && !done.full()) {
+        settling -= settling > 0;
+        if (completed < moved && settling == 0 && waiting[completed % AHEAD] == 0 && !done.full()) {
             done.write(Token(1));
             completed++;
         }
@@ -137,7 +142,6 @@ public:
         if (!counted.empty()) {
             counts = counted.read();
         }
-        complete(done);
         for (int t = 0; t <= TABLE; t++) {
             ERT_PRAGMA(HLS unroll)
             if (!filled[t].empty()) {
@@ -149,6 +153,7 @@ public:
             scratched.read();
             acknowledged(SCRATCH);
         }
+        complete(done);
         move(external, internal, fills, scratch);
         ask(bursts, requests);
     }

@@ -16,8 +16,9 @@ template <class Core> class Multiplier {
     Word window[timing::WINDOW_COLUMNS][LANES]; // columns, from any on; kh words each
     List<Core::COMMANDS, MAC_BITS> list;
     Mac c;
-    bool busy = false, ended = false; // ended: all columns are there
-    int wait = 0;
+    bool busy = false, begun = false, ended = false; // ended: all columns are there
+    int wait = 0, gap = 0; // gap: cycles until a pixel may end, since Out takes a lane a cycle
+    int out_wait = 0;      // cycles until Out has its next command: it fetches that when this one's first pixel comes
     Piece piece;
     Word word = 0;
     bool have_piece = false, have_word = false;
@@ -44,8 +45,8 @@ template <class Core> class Multiplier {
     {
         c = Core::mac(list.take());
         busy = true;
-        ended = false;
-        wait = timing::MAC_START;
+        begun = ended = false;
+        wait = timing::MAC_GAP;
         g = oy = ox = k = kx = ky = 0;
         arrived = part = first = 0;
     }
@@ -59,14 +60,14 @@ template <class Core> class Multiplier {
         if (!have_piece || have_word) {
             return;
         }
-        if (piece.outside) {
-            word = Word(0x0101010101010101u) * Word(uint8_t(int(piece.pad)));
+        if (piece.outside || piece.again) {
             have_word = true;
         } else if (!words.empty()) {
             word = words.read();
             have_word = true;
         }
     }
+    Word item() const { return piece.outside ? Word(Word(0x0101010101010101u) * uint8_t(int(piece.pad))) : word; }
     void drop() { have_piece = have_word = false; }
 
     void accumulate(Word x)
@@ -124,8 +125,14 @@ template <class Core> class Multiplier {
         return count;
 #endif
     }
+    bool may_end(ERT_OUT(Pixel) pixels) const { return gap == 0 && !pixels.full(); }
     void send(ERT_OUT(Pixel) pixels)
     {
+        gap = timing::LANE_CYCLES;
+        if (!begun) {
+            begun = true;
+            out_wait = timing::OUT_CLAIM + List<Core::COMMANDS, OUT_BITS>::CYCLES;
+        }
         Pixel p;
         for (int l = 0; l < LANES; l++) {
             ERT_PRAGMA(HLS unroll)
@@ -153,10 +160,11 @@ template <class Core> class Multiplier {
             return;
         }
         const bool end = taken + 1 == int(piece.items);
-        if (piece.last && end && pixels.full()) {
+        if (piece.last && end && !may_end(pixels)) {
             return;
         }
-        accumulate(word);
+        ERT_WORKED(Core::AGENT);
+        accumulate(item());
         k++;
         taken++;
         if (end) {
@@ -170,9 +178,9 @@ template <class Core> class Multiplier {
     {
         const int column = first + kx;
         const bool last = kx + 1 == int(c.kw) && ky + 1 == int(c.kh);
-        const bool there = column < arrived || (column == arrived && ky < part);
         const bool room = arrived < first + timing::WINDOW_COLUMNS;
-        if (there && !(last && pixels.full())) {
+        if (column < arrived && !(last && !may_end(pixels))) {
+            ERT_WORKED(Core::AGENT);
             accumulate(window[column % timing::WINDOW_COLUMNS][ky]);
             k++;
             if (++ky == int(c.kh)) {
@@ -188,7 +196,7 @@ template <class Core> class Multiplier {
         }
         take(pieces, words);
         if (have_word && room) {
-            window[arrived % timing::WINDOW_COLUMNS][part] = word;
+            window[arrived % timing::WINDOW_COLUMNS][part] = item();
             if (++part == int(c.kh)) {
                 part = 0;
                 arrived++;
@@ -204,8 +212,10 @@ public:
     {
         fill(fills, filled);
         list.tick();
+        gap -= gap > 0;
+        out_wait -= out_wait > 0;
         if (!busy) {
-            if (list.ready()) {
+            if (list.ready() && out_wait == 0) {
                 start();
             }
         } else if (wait > 0) {

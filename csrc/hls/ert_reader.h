@@ -1,6 +1,7 @@
 // C-simulated, not synthesised by us.
 //
-// Section Read of a core: asks the scratchpad for one word a cycle and tells Mac what to take out of it.
+// Section Read of a core: asks the scratchpad for one word a cycle and tells Mac what to take out of it. A word
+// that follows itself is asked for once.
 #ifndef ERT_READER_H
 #define ERT_READER_H
 
@@ -12,11 +13,13 @@ template <class Core> class Reader {
     typedef Counts<Core::AGENTS> Counted;
 
     List<Core::COMMANDS, READ_BITS + NEED_BITS * Core::AGENTS> list;
-    Counted counts = {};
+    Counted counts = no_counts<Core::AGENTS>();
     Read c;
     bool busy = false;
     int wait = 0;
     int g = 0, oy = 0, ox = 0, ky = 0, kx = 0, i = 0;
+    bool held = false; // a word is the last that was asked for
+    At held_at = 0;
     int group = 0, column = 0, row = 0, tap = 0; // bytes: of g, of ox, of oy, of oy and ky
 
     int stepped(int at, int by) const
@@ -29,7 +32,8 @@ template <class Core> class Reader {
         ERT_STARTED(Core::AGENT, list.peek());
         c = Core::read(list.take());
         busy = true;
-        wait = timing::READ_START;
+        wait = timing::READ_GAP;
+        held = false;
         g = oy = ox = ky = kx = i = 0;
         group = column = row = tap = 0;
     }
@@ -87,20 +91,24 @@ public:
         const int iy = int(c.iy0) + oy * int(c.d_iy) + ky * int(c.d_ky);
         const int ix = int(c.ix0) + ox * int(c.d_ix) + kx * int(c.d_kx);
         const bool outside = iy < 0 || iy >= int(c.in_h) || ix < 0 || ix >= int(c.in_w);
-        if (!outside && request.full()) {
-            return;
-        }
         const bool words = c.words != 0;
         const int at = int(c.base) + group + column + tap + kx * int(c.s_kx) + (words ? LANES * i : i);
-        const int from = words || outside ? 0 : at & (LANES - 1);
+        const At word = At(at >> 3);
+        const bool again = held && word == held_at, asks = !outside && !again;
+        if (asks && request.full()) {
+            return;
+        }
+        const int from = words ? 0 : at & (LANES - 1);
         const int left = int(c.run) - i, room = LANES - from;
         const int count = words ? 1 : left < room ? left : room;
         const bool last = kx + 1 == int(c.kw) && ky + 1 == int(c.kh) && count == left;
         const bool end = last && ox + 1 == int(c.cols) && oy + 1 == int(c.rows) && g + 1 == int(c.groups);
-        if (!outside) {
-            request.write(At(at >> 3));
+        if (asks) {
+            request.write(word);
+            held = true;
+            held_at = word;
         }
-        pieces.write(Piece{ert_uint<3>(from), ert_uint<4>(count), c.pad, outside, last, end});
+        pieces.write(Piece{ert_uint<3>(from), ert_uint<4>(count), c.pad, outside, again, last, end});
         advance(count);
     }
     bool finished() const { return list.finished() && !busy && all_met(counts, Core::totals()); }

@@ -20,7 +20,7 @@ template <class Machine> class Scratchpad {
     ScratchWrite write_held[WRITERS];
     bool reads[READERS] = {}, writes[WRITERS] = {};
     int read_turn[BANKS] = {}, write_turn[BANKS] = {};
-    Counted counts = {};
+    Counted counts = no_counts<Machine::AGENTS>();
 
     static int bank_of(At at) { return int(at) % BANKS; }
 

@@ -42,6 +42,7 @@ struct Span {
 
 struct Trace {
     std::vector<std::vector<Span>> spans; // [agent][command]
+    std::vector<uint64_t> busy;           // [agent]: cycles in which it multiplied
     uint64_t cycles = 0;                  // until the last command was complete
 
     Span &at(int agent, int command)
@@ -63,6 +64,13 @@ struct Trace {
     {
         at(agent, command).end = clock().moved = clock().now;
         cycles = clock().now;
+    }
+    void worked(int agent)
+    {
+        if (busy.size() <= static_cast<size_t>(agent)) {
+            busy.resize(static_cast<size_t>(agent) + 1);
+        }
+        busy[static_cast<size_t>(agent)]++;
     }
 };
 

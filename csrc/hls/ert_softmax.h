@@ -30,7 +30,7 @@ template <class Unit> class SoftmaxUnit {
     enum State { IDLE, READ, SUM, DIVIDE, WRITE };
 
     List<Unit::COMMANDS, SOFTMAX_BITS + NEED_BITS * Unit::AGENTS> list;
-    Counted counts = {};
+    Counted counts = no_counts<Unit::AGENTS>();
     Softmax c;
     State state = IDLE;
     uint32_t table[ENTRIES];
@@ -101,7 +101,7 @@ template <class Unit> class SoftmaxUnit {
     }
     void step_divide()
     {
-        if (--wait > 0) {
+        if (wait-- > 0) {
             return;
         }
         zeros = 0;

@@ -13,7 +13,7 @@ template <class Machine> class Storer {
     typedef Counts<AGENTS> Counted;
 
     List<Machine::STORES, STORE_BITS + NEED_BITS * AGENTS> list;
-    Counted counts = {};
+    Counted counts = no_counts<AGENTS>();
     Store asking, moving;
     bool asks = false, moves = false;
     int word = 0, at = 0;

@@ -70,10 +70,10 @@ template <class T, int N> class streams {
     std::vector<stream<T>> all;
 
 public:
-    streams(const char *what, int depth, int delay)
+    template <class Latency> streams(const char *what, int depth, Latency delay)
     {
         for (int i = 0; i < N; i++) {
-            all.emplace_back(what, depth, delay);
+            all.emplace_back(what, depth, delay(i));
         }
     }
     stream<T> &operator[](int i) { return all[static_cast<size_t>(i)]; }

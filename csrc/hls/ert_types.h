@@ -8,6 +8,7 @@
 //   ERT_SYNTHESIS  a task is a function that loops (defined with __SYNTHESIS__ and ERT_TAPA); without it, the
 //                  simulation makes one iteration of every task after the other: a cycle
 //
+// The latency of an array of streams may depend on its index i.
 // A task is a class with a function `step`, one iteration of its loop: at most one read and one write of each
 // stream, so that a loop with an initiation interval of 1 is what is simulated.
 #ifndef ERT_TYPES_H
@@ -55,7 +56,8 @@
 #define ERT_INS(T, name, n) ert::streams<T, n> &name
 #define ERT_OUTS(T, name, n) ert::streams<T, n> &name
 #define ERT_STREAM(T, name, depth, latency) auto &name = tasks.own<ert::stream<T>>(#name, depth, latency)
-#define ERT_STREAMS(T, name, n, depth, latency) auto &name = tasks.own<ert::streams<T, n>>(#name, depth, latency)
+#define ERT_STREAMS(T, name, n, depth, latency) \
+    auto &name = tasks.own<ert::streams<T, n>>(#name, depth, [](int i) { return (void)i, latency; })
 #endif
 
 #if defined(ERT_HLS) || defined(ERT_TAPA)
@@ -74,11 +76,13 @@ template <int BITS> using ert_int = std::make_signed_t<ert_uint<BITS>>;
 #define ERT_PRAGMA(text) ERT_PRAGMA_TEXT(text)
 #define ERT_STARTED(agent, command)
 #define ERT_COMPLETED(agent, command)
+#define ERT_WORKED(agent)
 #else
 #include "ert_simulate.h"
 #define ERT_PRAGMA(text)
 #define ERT_STARTED(agent, command) ert::trace().started(agent, command)
 #define ERT_COMPLETED(agent, command) ert::trace().completed(agent, command)
+#define ERT_WORKED(agent) ert::trace().worked(agent)
 #endif
 
 #if defined(ERT_TAPA) // in a chain that begins with tapa::task()

@@ -19,7 +19,7 @@ template <class Core> class Writer {
     List<Core::COMMANDS, OUT_BITS> list;
     Out c;
     bool busy = false, have = false;
-    int wait = 0, fills_done = 0;
+    int fills_done = 0;
     Pixel pixel;
     Word made = 0;
     int lane = 0, g = 0, oy = 0, ox = 0;
@@ -46,7 +46,6 @@ template <class Core> class Writer {
     {
         c = Core::out(list.take());
         busy = true;
-        wait = timing::OUT_START;
         lane = g = oy = ox = 0;
         group = row = column = 0;
     }
@@ -135,12 +134,9 @@ public:
         if (!busy) {
             if (list.ready()) {
                 start();
+            } else {
+                return;
             }
-            return;
-        }
-        if (wait > 0) {
-            wait--;
-            return;
         }
         if (!have && !pixels.empty()) {
             pixel = pixels.read();

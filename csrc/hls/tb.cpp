@@ -3,7 +3,7 @@
 // Testbench: tb IMAGE RESULT BUS_BYTES LATENCY_CYCLES STALL SEED
 // IMAGE    the external memory before, RESULT: after
 // STALL    of 256 cycles, in how many a stream stands still; 1 and more also draw each stream's depth
-// Prints the cycles, and of every command: agent, number, start, end. Exit code 3: a deadlock.
+// Prints "span AGENT COMMAND START END" of every command, "busy CORE CYCLES", "cycles N". Exit code 3: a deadlock.
 #include "config.h"
 #include "ert_external.h"
 #include <cstdlib>
@@ -57,14 +57,18 @@ int main(int argc, char **argv)
     const uint64_t idle = 20000 + bus.latency + uint64_t(64 / bus.bytes_per_cycle);
 #endif
     const bool completed = tasks.run(idle);
-    printf("cycles %llu\n", (unsigned long long)ert::trace().cycles);
     for (size_t agent = 0; agent < ert::trace().spans.size(); agent++) {
         const std::vector<ert::Span> &spans = ert::trace().spans[agent];
         for (size_t n = 0; n < spans.size(); n++) {
-            printf("%s %zu %llu %llu\n", agent_names[agent], n, (unsigned long long)spans[n].start,
+            printf("span %zu %zu %llu %llu\n", agent, n, (unsigned long long)spans[n].start,
                    (unsigned long long)spans[n].end);
         }
     }
+    for (size_t core = 0; core < size_t(Machine::CORES); core++) {
+        const std::vector<uint64_t> &busy = ert::trace().busy;
+        printf("busy %zu %llu\n", core, (unsigned long long)(core + 2 < busy.size() ? busy[core + 2] : 0));
+    }
+    printf("cycles %llu\n", (unsigned long long)ert::trace().cycles);
     if (!completed) {
         fprintf(stderr, "deadlock: nothing has moved for %llu cycles\n", (unsigned long long)idle);
         return 3;

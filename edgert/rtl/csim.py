@@ -1,17 +1,15 @@
 """The HLS C++ of a circuit, compiled by g++ and run: its outputs, and its time in cycles.
 
-C-simulated, not synthesised by us: the cycles are those of csrc/hls/ert_stream_timed.h, with the latencies of the
-circuit in Verilog (csrc/hls/ert_timing.h).
+C-simulated, not synthesised by us: the cycles are those of csrc/hls/ert_stream_timed.h, with the latencies of
+the circuit in Verilog (csrc/hls/ert_timing.h).
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +18,10 @@ from edgert.codegen.hls.cpp import sources
 from edgert.codegen.hls.design import Design
 from edgert.codegen.program import Array
 from edgert.errors import ToolError
+from edgert.rtl.circuit import Run, Span
+from edgert.rtl.tools import run_tool
 
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
-TIMEOUT_S = 1800
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """spans: of each agent, of each command, the cycles in which it started and was complete."""
-
-    outputs: list[Array]
-    cycles: int
-    spans: tuple[tuple[tuple[int, int], ...], ...]
 
 
 def build_and_run(
@@ -47,8 +37,8 @@ def build_and_run(
 ) -> Run:
     """folder: sources and program; a program of the same sources is not compiled again.
 
-    bus_bytes, latency_cycles: of the external memory, if not those of the machine. stall: the share of cycles in
-    which a stream stands still; above 0, the depths of streams are drawn, too, by `seed`.
+    bus_bytes, latency_cycles: of the external memory, if not those of the machine. stall: the share of cycles
+    in which a stream stands still; above 0, the depths of streams are drawn, too, by `seed`.
     Raises ToolError.
     """
     machine = design.machine
@@ -78,7 +68,7 @@ def build(design: Design, folder: Path, *, flags: Sequence[str] = FLAGS) -> Path
     if compiler is None:
         raise ToolError("g++ is missing", hint="apt-get install g++")
     aside = program.with_suffix(".making")
-    _run([compiler, *flags, "-o", str(aside), "top.cpp", "tb.cpp"], folder)
+    run_tool([compiler, *flags, "-o", str(aside), "top.cpp", "tb.cpp"], folder)
     aside.rename(program)
     return program
 
@@ -97,22 +87,31 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         image, result = Path(folder, "image"), Path(folder, "result")
         image.write_bytes(design.image(inputs).tobytes())
-        said = _run(
+        said = run_tool(
             [
                 str(program), str(image), str(result), str(bus_bytes), str(latency_cycles),
                 str(int(np.ceil(stall * 256))), str(seed),
             ],
-            Path(folder),
+            Path(folder), name="csim",
         )  # fmt: skip
         memory = np.frombuffer(result.read_bytes(), np.uint8).copy()
-    outputs = [port.get(memory) for port in design.outputs]
-    first, *lines = said.splitlines()
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for line in lines:
-        name, _, start, end = line.split()
-        spans.setdefault(name, []).append((int(start), int(end)))
-    names = [design.machine.agent_name(agent) for agent in range(design.machine.agents)]
-    return Run(outputs, int(first.split()[1]), tuple(tuple(spans.get(name, ())) for name in names))
+    return _parsed(said, [port.get(memory) for port in design.outputs])
+
+
+def _parsed(said: str, outputs: list[Array]) -> Run:
+    spans: list[Span] = []
+    busy: list[int] = []
+    cycles = 0
+    for line in said.splitlines():
+        kind, *rest = line.split()
+        numbers = [int(number) for number in rest]
+        if kind == "span":
+            spans.append(Span(*numbers))
+        elif kind == "busy":
+            busy.append(numbers[1])
+        else:
+            cycles = numbers[0]
+    return Run(outputs, cycles, tuple(sorted(spans, key=lambda span: span.end)), tuple(busy))
 
 
 def _key(texts: Mapping[str, str], flags: Sequence[str]) -> str:
@@ -120,20 +119,3 @@ def _key(texts: Mapping[str, str], flags: Sequence[str]) -> str:
     for name, text in sorted(texts.items()):
         digest.update(f"{name} {len(text)} {text}".encode())
     return digest.hexdigest()[:16]
-
-
-def _run(command: Sequence[str], folder: Path) -> str:
-    name = Path(command[0]).name
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{name} does not get done: {error}") from error
-    if done.returncode != 0:
-        said = done.stderr + done.stdout
-        first = next(
-            (line for line in said.splitlines() if "rror" in line or "deadlock" in line), said[-300:]
-        )
-        raise ToolError(f"{name} failed: {first.strip()}")
-    return done.stdout

@@ -1,7 +1,7 @@
 """Random valid Designs: every operator and mode, in sequences that wait for each other, over random bytes.
 
-A command reads whatever is there and writes anywhere else; hazards.py says who waits. At the end everything in the
-scratchpad is stored, so that a byte too many is seen as well as a byte too few.
+A command reads whatever is there and writes anywhere else; hazards.py says who waits. At the end everything in
+the scratchpad is stored, so that a byte too many is seen as well as a byte too few.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from edgert.codegen.hls.isa import (
     Mode,
     Op,
     Out,
-    Part,
     Read,
     Softmax,
     Store,
@@ -83,7 +82,8 @@ class _Maker:
         self.machine = machine
         self.draw = np.random.default_rng([seed, 1])
         self.image: list[Array] = [self.bytes(INPUT_WORDS * LANES)]
-        sizes: dict[Space, int] = {"scratch": machine.scratch_bytes // LANES, "external": 1 << 15, "table": 128}
+        words = machine.scratch_bytes // LANES
+        sizes: dict[Space, int] = {"scratch": words, "external": 1 << 15, "table": 128}
         for core in range(machine.all_cores):
             sizes["weights", core] = self.rows(core)
             sizes["params", core] = machine.param_entries
@@ -219,7 +219,8 @@ class _Maker:
         if not out.uniform:
             reads.append(Region(("params", core), slice(out.p_base, out.p_base + LANES * out.groups)))
         pixels = mac.groups * mac.rows * mac.cols
-        tag = Tag(step=Op(mac.op).name.lower(), tile=f"{mac.groups} x {mac.rows} x {mac.cols}", macs=pixels * shape.items * 8)
+        tile = f"{mac.groups} x {mac.rows} x {mac.cols}"
+        tag = Tag(step=Op(mac.op).name.lower(), tile=tile, macs=pixels * shape.items * LANES)
         agent = Machine.FIRST_CORE + core
         writes = [Region("scratch", np.unique(written_bytes(out) >> 3))]
         self.emitter.emit(agent, (shape.read, mac, out), reads, writes, tag)
@@ -245,8 +246,8 @@ class _Maker:
         pitch = pixel * in_w + unit * between(0, 2) + s_group * groups
         read = Read(
             words=int(op != Op.DOT), groups=groups, rows=rows, cols=in_w if window else cols, kh=kh,
-            kw=1 if window else kw, run=run, s_group=s_group, s_row=sh * pitch, s_col=pixel if window else sw * pixel,
-            s_ky=pitch, s_kx=pixel, pad=between(-128, 127),
+            kw=1 if window else kw, run=run, s_group=s_group, s_row=sh * pitch,
+            s_col=pixel if window else sw * pixel, s_ky=pitch, s_kx=pixel, pad=between(-128, 127),
         )  # fmt: skip
         if op == Op.MAX:
             read = replace(read, pad=-128)
@@ -273,13 +274,15 @@ class _Maker:
             height = self.between(1, 4) + read.s_row // read.s_ky
             start = unit * self.between(0, size // unit // 2)
             base = start + read.s_ky * self.between(0, height - 1)
-            read = replace(read, base=base, ring_end=start + height * read.s_ky, ring_bytes=height * read.s_ky)
+            ring = height * read.s_ky
+            read = replace(read, base=base, ring_end=start + ring, ring_bytes=ring)
         else:
             at = read_bytes(read)
             if len(at) == 0 or at.max() - at.min() + unit > size:
                 return None
             low = -(int(at.min()) // unit)
-            read = replace(read, base=unit * self.between(low, low + (size - int(at.max() - at.min())) // unit - 1))
+            spare = (size - int(at.max() - at.min())) // unit - 1
+            read = replace(read, base=unit * self.between(low, low + spare))
         at = read_bytes(read)
         fits = len(at) == 0 or (at.min() >= 0 and at.max() + unit <= size)
         return read if fits and abs(read.base) < 1 << 20 else None
@@ -289,7 +292,8 @@ class _Maker:
         groups, rows, cols = shape.mac.groups, shape.mac.rows, shape.mac.cols
         modes = {
             Op.DOT: (Mode.TWICE, Mode.ONCE, Mode.SIGN), Op.LANE: (Mode.TWICE, Mode.ONCE), Op.MAX: (Mode.RAW,),
-            Op.SUM: (Mode.ONCE, Mode.TWICE), Op.ADD: (Mode.TWICE,), Op.MUL: (Mode.TWICE,), Op.TABLE: (Mode.RAW,),
+            Op.SUM: (Mode.ONCE, Mode.TWICE), Op.ADD: (Mode.TWICE,), Op.MUL: (Mode.TWICE,),
+            Op.TABLE: (Mode.RAW,),
             Op.XNOR: (Mode.SIGN, Mode.TWICE), Op.OR: (Mode.WORD,), Op.AND: (Mode.WORD,),
         }[op]  # fmt: skip
         mode = modes[between(0, len(modes) - 1)]
@@ -317,8 +321,8 @@ class _Maker:
             s_row = out.cols + between(0, 3)
             plane = s_row * out.rows + between(0, 3)
             return replace(
-                out, by_lane=1, last_lanes=between(1, LANES), base=base, s_group=LANES * plane, s_row=s_row, s_col=1,
-                s_lane=plane,
+                out, by_lane=1, last_lanes=between(1, LANES), base=base, s_group=LANES * plane, s_row=s_row,
+                s_col=1, s_lane=plane,
             )  # fmt: skip
         s_col = unit * (out.groups + between(0, 1))
         s_row = s_col * out.cols + unit * between(0, 2)
@@ -394,7 +398,8 @@ def read_bytes(read: Read) -> Array:
             rows[oy, ky] = at
             at = stepped(at + read.s_ky)
         start = stepped(start + read.s_row)
-    g, oy_, ox, ky_, kx, i = np.ix_(*(np.arange(n) for n in (read.groups, read.rows, read.cols, read.kh, read.kw, read.run)))
+    counts = (read.groups, read.rows, read.cols, read.kh, read.kw, read.run)
+    g, oy_, ox, ky_, kx, i = np.ix_(*(np.arange(n) for n in counts))
     found = read.base + rows[oy_, ky_] + g * read.s_group + ox * read.s_col + kx * read.s_kx
     found = found + i * (LANES if read.words else 1)
     iy = read.iy0 + oy_ * read.d_iy + ky_ * read.d_ky
@@ -412,7 +417,8 @@ def written_bytes(out: Out) -> Array:
     for oy in range(1, out.rows):
         at = rows[oy - 1] + out.s_row
         rows[oy] = at - out.ring_bytes if out.base + at >= out.ring_end else at
-    at = out.base + np.arange(out.groups)[:, None, None] * out.s_group + rows[:, None] + np.arange(out.cols) * out.s_col
+    group = np.arange(out.groups)[:, None, None] * out.s_group
+    at = out.base + group + rows[:, None] + np.arange(out.cols) * out.s_col
     if out.by_lane:
         lanes = at[..., None] + np.arange(LANES) * out.s_lane
         return np.concatenate([lanes[:-1].reshape(-1), lanes[-1, ..., : out.last_lanes].reshape(-1)])
@@ -428,6 +434,3 @@ def parts_used(design: Design) -> set[tuple[int, int]]:
             _, mac, out = command.core
             found.add((mac.op, out.mode))
     return found
-
-
-__all__ = ["Part", "one_command", "parts_used", "random_design", "random_machine", "wide_inputs"]
