@@ -19,11 +19,11 @@ module ert_read #(
     output wire [18:0] rd_addr,
     input wire rd_data_valid,
     input wire [63:0] rd_data,
-    output reg item_valid,
+    output wire item_valid,
     input wire item_ready,
-    output reg [63:0] item,
-    output reg item_last,  // of its pixel
-    output reg item_end  // of its command
+    output wire [63:0] item,
+    output wire item_last,  // of its pixel
+    output wire item_end  // of its command
 );
     localparam CREDIT = $clog2(FIFO + 1) + 1;
     localparam ALL = FIFO;
@@ -109,25 +109,20 @@ module ert_read #(
         end
     end
 
-    // One item a cycle of a piece.
+    // One item a cycle of a piece, into two registers: so what Mac waits for ends here.
     reg have, have_words, have_inside, have_last, have_end;
     reg [7:0] have_pad;
     reg [2:0] behind, at;
     reg [63:0] current;
-    wire send = have & (~item_valid | item_ready);
+    wire room_behind;
+    wire send = have & room_behind;
     wire fetch_piece = ~have | (send & (behind == 3'd0));
     wire new_word = meta[META-1];
     assign meta_ready = fetch_piece & (~new_word | word_valid);
     assign word_ready = fetch_piece & meta_valid & new_word;
     wire [7:0] one = have_inside ? current[8*at +: 8] : have_pad;
     always @(posedge clk) begin
-        if (rst) begin
-            have <= 1'b0;
-            item_valid <= 1'b0;
-        end else begin
-            have <= fetch_piece ? meta_valid & (~new_word | word_valid) : 1'b1;
-            item_valid <= send | (item_valid & ~item_ready);
-        end
+        have <= ~rst & (fetch_piece ? meta_valid & (~new_word | word_valid) : 1'b1);
         if (fetch_piece) begin
             {have_pad, have_end, have_last, have_words, have_inside, behind, at} <= meta[META-2:0];
             if (new_word) current <= word;
@@ -135,10 +130,11 @@ module ert_read #(
             behind <= behind - 3'd1;
             at <= at + 3'd1;
         end
-        if (send) begin
-            item <= (have_words & have_inside) ? current : {8{one}};
-            item_last <= have_last & (behind == 3'd0);
-            item_end <= have_end & (behind == 3'd0);
-        end
     end
+    ert_slot #(.WIDTH(66)) items (
+        .clk(clk), .rst(rst), .in_valid(have), .in_ready(room_behind),
+        .in_data({have_end & (behind == 3'd0), have_last & (behind == 3'd0),
+            (have_words & have_inside) ? current : {8{one}}}),
+        .out_valid(item_valid), .out_ready(item_ready), .out_data({item_end, item_last, item})
+    );
 endmodule

@@ -131,8 +131,9 @@ def simulator(design: Design) -> Simulator:
     return build(design.machine, {name: len(lines) for name, lines in design.roms().items()})
 
 
+@once
 def sources() -> dict[str, str]:
-    """File name -> text of the circuit's modules, and of the fields that they include."""
+    """File name -> text of the circuit's modules, and of the fields that they include: as first read."""
     found = files("edgert.csrc") / "verilog"
     return {
         entry.name: entry.read_text(encoding="ascii")
