@@ -26,10 +26,11 @@ from edgert.codegen.hls.gantt import gantt
 from edgert.codegen.hls.isa import LANES, Load, Machine, Memory, Store
 from edgert.codegen.hls.listing import listing
 from edgert.codegen.hls.schedule import Schedule
-from edgert.codegen.hls.scheduler import find
+from edgert.codegen.hls.scheduler import Costs, find
 from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, network
 from edgert.codegen.hls.tile import Place
 from edgert.codegen.hls.verilog import TOP
+from edgert.codegen.hls.why import explained
 from edgert.codegen.program import Array, Program, bit_words
 from edgert.codegen.prune import prune
 from edgert.errors import DoesNotFitError, UsageError
@@ -97,7 +98,9 @@ def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit
     part = load_part(board.target)
     machine = fitting_machine(board, part, tasks)
     say(f"looking for a schedule of {len(tasks.tasks)} layers on {machine.cores} cores")
-    schedule = find(tasks, machine).schedule
+    costs: Costs = {}
+    schedule = find(tasks, machine, costs=costs).schedule
+    schedule = replace(schedule, why=explained(tasks, machine, schedule, costs))
     design = build(tasks, machine, schedule)
     _check_fields(design)
     resources = _predicted(machine, design.roms(), part)
@@ -339,7 +342,7 @@ def _fpga(circuit: Circuit) -> dict[str, Any]:
                 "cores": [list(cores) for cores in segment.cores],
                 "band": segment.band,
                 "skew": segment.skew,
-                "why": circuit.schedule.why[number] if number < len(circuit.schedule.why) else "",
+                "why": circuit.schedule.why[number],
             }
             for number, segment in enumerate(circuit.schedule.segments)
         ],
@@ -358,13 +361,16 @@ def use(tasks: Network, cycles: int, machine: Machine) -> dict[str, float]:
 
 
 def _on_chip(design: Design) -> dict[str, dict[str, int]]:
-    """Memory -> bytes that are ever used, and that there are; weights and parameters of the fullest core."""
+    """Memory -> how much is ever used, and how much there is; weights and parameters of the fullest core."""
     loads = [command.load for command in design.agents[Machine.LOADER]]
-    words = [ld.dst_addr + ld.rows * ld.row_words for ld in loads if ld.dst == Memory.WEIGHTS]
+    words = [  # of a binary core, 8 loaded words are one of its own
+        -(-(ld.dst_addr + ld.rows * ld.row_words) // (LANES if ld.mask >> design.machine.cores else 1))
+        for ld in loads if ld.dst == Memory.WEIGHTS
+    ]  # fmt: skip
     entries = [ld.dst_addr + ld.rows * ld.row_words * LANES // 9 for ld in loads if ld.dst == Memory.PARAMS]
     machine = design.machine
     return {
-        "weight_words": {"used": min(machine.weight_words, max(words, default=0)), "of": machine.weight_words},
+        "weight_words": {"used": max(words, default=0), "of": machine.weight_words},
         "param_entries": {"used": max(entries, default=0), "of": machine.param_entries},
     }
 

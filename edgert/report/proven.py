@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from edgert.report import circuit
 from edgert.report.tables import label, number
 
 Report = Mapping[str, Any]
@@ -19,16 +20,21 @@ def brief(report: Report) -> list[str]:
 def explanation(report: Report) -> str:
     """Every layer that lost something: how many channels, what it saved, and the reasons.
 
-    Then the binary layers: why each of them is dense, or computed by a tree over its channels.
+    Then the binary layers: why each of them is dense, or computed by a tree over its channels. Of a circuit, the
+    segments of its schedule: why each is as it is.
     """
+    if "fpga" in report:
+        return "\n".join(part for part in (circuit.reasons(report), _removals(report)) if part)
     trees = [f"{label(b['layer'])}: {b['kernel']}, {b['why']}" for b in report.get("binary_layers", ())]
     if not report["removed_channels"] and not report["idle_clamps"]:
         nothing = "Nothing removed: every channel depends on the input, and every clamp may act."
         return "\n".join([nothing, *trees])
+    return "\n".join([_removals(report), *trees])
+
+
+def _removals(report: Report) -> str:
     blocks = [_removal(removal) for removal in report["removed_channels"]]
-    return "\n".join(
-        [*blocks, *(f"{label(c['layer'])}: {clamp_words(c)}" for c in report["idle_clamps"]), *trees]
-    )
+    return "\n".join([*blocks, *(f"{label(c['layer'])}: {clamp_words(c)}" for c in report["idle_clamps"])])
 
 
 def html_section(report: Report) -> str:

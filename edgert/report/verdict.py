@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgert.board import Board, load_board
+from edgert.report import circuit
 from edgert.report.proven import brief
 from edgert.report.tables import Column, label, number, percent, shape, text
 
@@ -18,7 +19,9 @@ def verdict(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    """The verdict without the layers: RAM, arena, flash, work."""
+    """The verdict without the layers: RAM, arena, flash, work; of a circuit, what it takes of its part."""
+    if "fpga" in report:
+        return circuit.summary(report)
     board = load_board(report["board"]) if report["board"] else None
     memory = [*_ram(report, board), *_flash(report, board)]
     return "\n".join([_headline(report, board), *memory, _work(report), *brief(report)])
@@ -26,6 +29,8 @@ def summary(report: Report) -> str:
 
 def layer_table(report: Report) -> str:
     """One row per layer; `live RAM` is what the arena holds while the layer runs."""
+    if "fpga" in report:
+        return circuit.layer_table(report)
     columns = (
         Column("#", True), Column("layer", max_width=36), Column("operator"), Column("kernel"),
         Column("output"), Column("MAC", True), Column("const bytes", True),
