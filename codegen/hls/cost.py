@@ -22,7 +22,7 @@ Terms = Mapping[str, float]
 COSTS = "costs.json"
 CIRCUIT = "ert_circuit"  # here: what it has beside its modules
 FAMILIES = ("ecp5", "xc7")
-OUT_FIFO = 4  # ert_circuit's default
+OUT_FIFO = 8  # ert_circuit's default
 # Width of a port -> words of a block of so many bits; a byte of 9 bits has a write enable of its own.
 _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
     "ecp5": ((1, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),),

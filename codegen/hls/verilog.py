@@ -7,7 +7,7 @@ from edgert.codegen.hls.isa import PARTS, Machine, Memory, Mode, Op
 
 HEADER = "ert_isa.vh"
 TOP = "top"
-OUT_FIFO = 4
+OUT_FIFO = 8  # a pixel is on its way for 32 cycles, and one may come every 8
 _BUS = (
     ("output", 1, "ext_rd_valid"), ("input", 1, "ext_rd_ready"), ("output", 24, "ext_rd_addr"),
     ("output", 16, "ext_rd_more"), ("input", 1, "ext_rd_data_valid"), ("output", 1, "ext_rd_data_ready"),
@@ -19,7 +19,11 @@ _BUS = (
 
 def isa_header() -> str:
     """The text of csrc/verilog/ert_isa.vh: where the fields of a command lie, and what their codes mean."""
-    lines = ["// Written by codegen/hls/verilog.py from codegen/hls/isa.py.", "`ifndef ERT_ISA_VH", "`define ERT_ISA_VH"]
+    lines = [
+        "// Written by codegen/hls/verilog.py from codegen/hls/isa.py.",
+        "`ifndef ERT_ISA_VH",
+        "`define ERT_ISA_VH",
+    ]
     for part in PARTS:
         lines.append(f"`define ERT_{part.NAME.upper()}_BITS {part.bits()}")
         for name, at, bits, _, _ in part.layout():
@@ -85,10 +89,15 @@ def _depths(design: Design) -> dict[str, str]:
     machine, words = design.machine, {name: max(1, len(rom)) for name, rom in design.roms().items()}
     cores = [machine.agent_name(Machine.FIRST_CORE + core) for core in range(machine.all_cores)]
     found = {
-        f"{what}_DEPTHS": f"{16 * len(cores)}'h" + "".join(f"{words[f'{c}_{rom}.hex']:04x}" for c in reversed(cores))
+        f"{what}_DEPTHS": f"{16 * len(cores)}'h"
+        + "".join(f"{words[f'{c}_{rom}.hex']:04x}" for c in reversed(cores))
         for what, rom in (("READ", "rd"), ("MAC", "mac"), ("OUT", "out"))
     }
-    single = {"LOAD_DEPTH": "loader_ld.hex", "STORE_DEPTH": "storer_st.hex", "SOFTMAX_DEPTH": "softmax_sm.hex"}
+    single = {
+        "LOAD_DEPTH": "loader_ld.hex",
+        "STORE_DEPTH": "storer_st.hex",
+        "SOFTMAX_DEPTH": "softmax_sm.hex",
+    }
     return {**{name: str(words.get(rom, 1)) for name, rom in single.items()}, **found}
 
 

@@ -16,7 +16,7 @@ module ert_circuit #(
     parameter PARAM_ENTRIES = 512,
     parameter BANKS = 1,
     parameter FIFO = 16,
-    parameter OUT_FIFO = 4,
+    parameter OUT_FIFO = 8,
     parameter LOAD_DEPTH = 512,
     parameter STORE_DEPTH = 512,
     parameter SOFTMAX_DEPTH = 512,

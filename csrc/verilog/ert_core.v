@@ -6,7 +6,7 @@ module ert_core #(
     parameter WEIGHT_WORDS = 2048,
     parameter PARAM_ENTRIES = 512,
     parameter FIFO = 16,
-    parameter OUT_FIFO = 4
+    parameter OUT_FIFO = 8
 ) (
     input wire clk,
     input wire rst,

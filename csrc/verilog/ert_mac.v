@@ -8,7 +8,7 @@
 module ert_mac #(
     parameter BINARY = 0,
     parameter WEIGHT_WORDS = 2048,
-    parameter OUT_FIFO = 4  // pixels that Out has room for
+    parameter OUT_FIFO = 8  // pixels that Out has room for
 ) (
     input wire clk,
     input wire rst,

@@ -10,7 +10,7 @@
 `include "ert_isa.vh"
 module ert_out #(
     parameter PARAM_ENTRIES = 512,
-    parameter FIFO = 4
+    parameter FIFO = 8
 ) (
     input wire clk,
     input wire rst,
