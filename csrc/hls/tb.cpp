@@ -3,7 +3,7 @@
 // Testbench: tb IMAGE RESULT BUS_BYTES LATENCY_CYCLES STALL SEED
 // IMAGE    the external memory before, RESULT: after
 // STALL    of 256 cycles, in how many a stream stands still; 1 and more also draw each stream's depth
-// Prints "span AGENT COMMAND START END" of every command, "busy CORE CYCLES", "cycles N". Exit code 3: a deadlock.
+// Prints "span AGENT COMMAND START END" of every command, "busy UNIT CYCLES", "cycles N". Exit code 3: a deadlock.
 #include "config.h"
 #include "ert_external.h"
 #include <cstdlib>
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
                    (unsigned long long)spans[n].end);
         }
     }
-    for (size_t core = 0; core < size_t(Machine::CORES); core++) {
+    for (size_t core = 0; core + 2 < size_t(AGENTS); core++) {
         const std::vector<uint64_t> &busy = ert::trace().busy;
         printf("busy %zu %llu\n", core, (unsigned long long)(core + 2 < busy.size() ? busy[core + 2] : 0));
     }

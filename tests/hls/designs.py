@@ -1,7 +1,7 @@
 """Random valid Designs: every operator and mode, in sequences that wait for each other, over random bytes.
 
-A command reads whatever is there and writes anywhere else; hazards.py says who waits. At the end everything in
-the scratchpad is stored, so that a byte too many is seen as well as a byte too few.
+A command reads whatever is there and writes anywhere else; hazards.py says who waits. At the end all of the
+scratchpad is stored, so that a byte too many is seen as well as a byte too few.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ def test_a_design_that_cannot_go_on_says_so(tmp_path: Path) -> None:
     core = design.agents[Machine.FIRST_CORE]
     stuck = (*core, replace(core[0], need=(0, 9, 0)))  # the storer has one command
     agents = (*design.agents[: Machine.FIRST_CORE], stuck)
+    inputs = designs.wide_inputs(design, 0)
     with pytest.raises(ToolError, match="deadlock"):
-        inputs = designs.wide_inputs(design, 0)
         csim.build_and_run(replace(design, agents=agents), inputs, tmp_path, flags=QUICK)
 
 
@@ -144,7 +144,8 @@ WORKLOADS = {
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_cycles_of_networks_are_those_of_the_verilog(name: str, tmp_path: Path) -> None:
     machine = Machine(
-        cores=2, scratch_bytes=1 << 16, weight_words=2048, param_entries=1024, banks=4, softmax=1, bus_bytes=2,
+        cores=2, scratch_bytes=1 << 16, weight_words=2048, param_entries=1024, banks=4, softmax=1,
+        bus_bytes=2,
     )  # fmt: skip
     net = network(compile_to_program(WORKLOADS[name](), name))
     design = build(net, machine, find(net, machine).schedule)
@@ -176,5 +177,5 @@ def test_every_file_says_that_nobody_synthesised_it() -> None:
 def test_lists_of_commands_name_layers_and_fields() -> None:
     design = designs.one_command(MACHINE, Op.DOT, 0)
     config = cpp.sources(design)["config.h"]
-    assert re.search(r"// 0 dot, \d+ x \d+ x \d+: [\d,]+ MACs\n    \{\.groups = \d+", config)
+    assert re.search(r"// 0 dot, \d+ x \d+ x \d+: [\d,]+ MACs\n    \{\.\w+ = -?\d+, ", config)
     assert "static const ert::Load loader_ld[] = {\n    // 0 load scratch\n    {.row_words = 64" in config
