@@ -22,7 +22,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Artifact:
-    """A folder: model.c, model.h, weights.h, kernel headers, report.json and, for a board, firmware.elf.
+    """A folder: model.c, model.h, weights.h, kernel headers, report.json and, for a board, firmware.elf; or a
+    circuit (codegen/hls/folder.py).
 
     Everything it knows is in the folder: `Artifact.load(folder)` is the whole of it.
     """
@@ -101,6 +102,8 @@ class Artifact:
 
     def run_host(self, *inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[np.generic]]:
         """Run the same C on this machine: one array per input, in the model's shapes and dtypes.
+
+        Of a circuit: what its commands mean, in NumPy.
 
         Raises InputError for a wrong number, shape or dtype; ToolError if there is no compiler.
         """

@@ -1,4 +1,4 @@
-"""A Program -> a circuit for an FPGA board, as a folder: Verilog, HLS C++, the schedule, what it takes of the part."""
+"""A Program -> a circuit for an FPGA board, as a folder: Verilog, HLS C++, the schedule, a report."""
 
 from __future__ import annotations
 
@@ -58,12 +58,14 @@ class Circuit:
     resources: Resources | None  # None: nobody has fitted the part's family
 
 
-def write_circuit(program: Program, board: Board, folder: Path, head: Mapping[str, Any], say: Say) -> dict[str, Any]:
+def write_circuit(
+    program: Program, board: Board, folder: Path, head: Mapping[str, Any], say: Say
+) -> dict[str, Any]:
     """The circuit of a Program for a board with an FPGA, into `folder`; returns the report.
 
     head: what every report starts with. say: is told what comes next.
-    Raises UnsupportedOperatorError: a layer without a unit, by name. DoesNotFitError: which resource or memory, by
-    how much, and the layer.
+    Raises UnsupportedOperatorError: a layer without a unit, by name. DoesNotFitError: which resource or
+    memory, by how much, and the layer.
     """
     program, removals = prune(program)
     program, idle = tell_bounds(program)
@@ -73,9 +75,7 @@ def write_circuit(program: Program, board: Board, folder: Path, head: Mapping[st
     image = design.image(_example(circuit.ends))
     expected = interpret.execute(replace(design, external=image), _inputs(design, image)).external
     origin = f"made by edgert {__version__} from {head['model_file']}, for {board.id}"
-    sources = files.write(
-        replace(design, external=image), folder, origin, files.port_bytes(design, expected)
-    )
+    sources = files.write(replace(design, external=image), folder, origin, files.port_bytes(design, expected))
     text = listing(circuit.network, design, circuit.schedule, circuit.places)
     (folder / LISTING).write_text(text, encoding="utf-8")
     title = f"{program.name} on {board.id}: {circuit.times.cycles:,} cycles, modelled"
@@ -87,8 +87,14 @@ def write_circuit(program: Program, board: Board, folder: Path, head: Mapping[st
         "build_sha256": _digest(folder),
         "removed_channels": [asdict(removal) for removal in removals],
         "idle_clamps": [asdict(clamp) for clamp in idle],
-        "fpga": {**_fpga(circuit), "top": TOP, "folder": files.RTL, "sources": sources, "host": _write_ends(circuit.ends, folder)},
-    }  # fmt: skip
+        "fpga": {
+            **_fpga(circuit),
+            "top": TOP,
+            "folder": files.RTL,
+            "sources": sources,
+            "host": _write_ends(circuit.ends, folder),
+        },
+    }
 
 
 def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit:
@@ -115,7 +121,7 @@ def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit
 
 
 def fitting_machine(board: Board, part: Part, tasks: Network) -> Machine:
-    """The board's, without units that no layer needs; with a binary core, as many cores as leave room for it."""
+    """The board's, without units that no layer needs; beside a binary core, as many cores as fit."""
     fpga, external = board.fpga, board.external
     assert fpga is not None and external is not None
     units = {task.unit for task in tasks.tasks}
@@ -125,7 +131,10 @@ def fitting_machine(board: Board, part: Part, tasks: Network) -> Machine:
         softmax=fpga.softmax if SOFTMAX in units else 0, banks=fpga.banks,
         bus_bytes=external.bytes_per_cycle, latency_cycles=external.latency_cycles,
     )  # fmt: skip
-    for unit, count, key in ((BINARY, machine.binary_cores, "binary_cores"), (SOFTMAX, machine.softmax, "softmax")):
+    for unit, count, key in (
+        (BINARY, machine.binary_cores, "binary_cores"),
+        (SOFTMAX, machine.softmax, "softmax"),
+    ):
         if unit in units and not count:
             layer = next(task.name for task in tasks.tasks if task.unit == unit)
             raise DoesNotFitError(
@@ -231,7 +240,10 @@ def _write_end(program: Program, folder: Path) -> dict[str, Any]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     sides = {"inputs": program.inputs, "outputs": program.outputs}
-    ports = {side: [_port(program, x) | {"offset": arena.offset(x)} for x in names] for side, names in sides.items()}
+    ports = {
+        side: [_port(program, x) | {"offset": arena.offset(x)} for x in names]
+        for side, names in sides.items()
+    }
     return {
         "name": name, "arena_bytes": arena.nbytes, "layers": [step.name for step in program.steps], **ports,
     }  # fmt: skip
@@ -312,7 +324,7 @@ def _layers(program: Program, circuit: Circuit) -> list[dict[str, Any]]:
         stage, pattern, cores = stages.get(step.name, (None, HOST, ()))
         weights = sum(int(constants[name].nbytes) for name in step.constants.values())
         reads = [program.tensors[name].nbytes for name in step.inputs if name in program.tensors]
-        on = f", {len(cores)} core{'s' * (len(cores) > 1)}" if cores else ""
+        on = f" x{len(cores)}" if len(cores) > 1 else ""
         found.append({
             "index": index, "name": step.name, "op": step.op, "variant": f"{pattern}{on}", "symbol": "",
             "output_shape": list(program.tensors[step.outputs[0]].shape), "tuned": False, "macs": step.macs,

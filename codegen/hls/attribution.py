@@ -28,13 +28,17 @@ def layer_cycles(design: Design, spans: Sequence[Span], cycles: int) -> dict[str
     """Layer -> cycles; the rest, in which nothing runs, is under "". They add up to `cycles`.
 
     A cycle in which units compute is shared by their layers, by how many units each has; one in which only
-    words are moved, by the layers that they are moved for.
+    words are moved, by the layers that they are moved for. A command that is read ahead counts from the end
+    of the one before it.
     """
     edges: dict[int, list[tuple[int, bool, str, int]]] = {0: [], cycles: []}
-    for span in spans:
+    ends = [0] * len(design.agents)
+    for span in sorted(spans, key=lambda s: (s.agent, s.command)):
         name = design.agents[span.agent][span.command].tag.step
         computes = span.agent >= Machine.FIRST_CORE
-        for at, by in ((span.start, 1), (span.end, -1)):
+        start = max(span.start, ends[span.agent])
+        ends[span.agent] = max(start, span.end)
+        for at, by in ((start, 1), (ends[span.agent], -1)):
             edges.setdefault(min(at, cycles), []).append((by, computes, name, span.agent))
     found: dict[str, float] = {}
     active: dict[bool, Counter[tuple[str, int]]] = {True: Counter(), False: Counter()}

@@ -1,10 +1,10 @@
-"""A Design as files, and back: command ROMs beside the Verilog that reads them, the external memory, and the rest.
+"""A Design as files, and back: command ROMs beside the Verilog that reads them, external memory, the rest.
 
-    rtl/           the circuit: top.v, the modules, one *.hex for each command ROM, a test bench and its Makefile
-    hls/           the same in HLS C++
-    external.bin   the external memory as it starts: an example input, weights
-    expected.bin   the outputs for the example, one after the other, as the external memory has them
-    circuit.json   machine, ports, where each command is from
+rtl/           the circuit: top.v, the modules, one *.hex for each command ROM, a test bench and its Makefile
+hls/           the same in HLS C++
+external.bin   the external memory as it starts: an example input, weights
+expected.bin   the outputs for the example, one after the other, as the external memory has them
+circuit.json   machine, ports, where each command is from
 """
 
 from __future__ import annotations
@@ -98,7 +98,11 @@ def _circuit(design: Design) -> str:
         "steps": steps,
         "agents": agents,
     }
-    return "{\n" + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()) + "\n}\n"
+    return (
+        "{\n"
+        + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items())
+        + "\n}\n"
+    )
 
 
 def _port(described: Mapping[str, Any]) -> Port:

@@ -9,13 +9,17 @@ from edgert.codegen.hls.attribution import Span
 from edgert.codegen.hls.design import Design
 
 _LEFT, _WIDTH, _LANE, _TOP, _ENTRY, _COLUMNS = 74, 1040, 22, 34, 18, 3
-_STYLE = "text { font: 12px system-ui, sans-serif; fill: #24292f; } .a { fill: #57606a; } .g { stroke: #d8dee4; }"
+_STYLE = (
+    "text { font: 12px system-ui, sans-serif; fill: #24292f; } .a { fill: #57606a; } .g { stroke: #d8dee4; }"
+)
 
 
 def gantt(design: Design, spans: Sequence[Span], cycles: int, title: str) -> str:
     """spans: as modelled or as simulated. Loads and stores have the colour of the layer that they are for."""
     steps = list(dict.fromkeys(c.tag.step for commands in design.agents[2:] for c in commands))
-    steps += list(dict.fromkeys(c.tag.step for commands in design.agents for c in commands if c.tag.step not in steps))
+    steps += list(
+        dict.fromkeys(c.tag.step for commands in design.agents for c in commands if c.tag.step not in steps)
+    )
     colours = {step: _colour(i) for i, step in enumerate(steps)}
     lanes = [a for a, commands in enumerate(design.agents) if commands]
     bottom = _TOP + _LANE * len(lanes)
@@ -45,8 +49,8 @@ def _lane(
         x, width = _LEFT + span.start * scale, max(0.4, (span.end - span.start) * scale)
         hint = f"{_short(tag.step)}, {tag.tile}: cycles {span.start:,} to {span.end:,}"
         yield (
-            f"<rect x='{x:.1f}' y='{y + 2}' width='{width:.1f}' height='{_LANE - 4}' fill='{colours[tag.step]}' "
-            f"fill-opacity='.85'><title>{escape(hint)}</title></rect>"
+            f"<rect x='{x:.1f}' y='{y + 2}' width='{width:.1f}' height='{_LANE - 4}' "
+            f"fill='{colours[tag.step]}' fill-opacity='.85'><title>{escape(hint)}</title></rect>"
         )
 
 

@@ -1,5 +1,4 @@
-"""The schedule as text: stages, and what each agent does in them, command by command. The same input gives the
-same bytes."""
+"""The schedule as text: stages, and what each agent does in them, command by command."""
 
 from __future__ import annotations
 
@@ -12,11 +11,11 @@ from edgert.codegen.hls.tasks import Network
 from edgert.codegen.hls.tile import Place
 
 LEGEND = """\
-# A stage is a set of layers that share the machine. Of each stage: where its tensors lie in the scratchpad (bytes; of
-# a tensor of which only some rows are held, row r lies in row r modulo those), then the commands of each agent, in
-# order: number, layer, tile (groups of 8 channels, rows, columns of the result); operation; operands; where the result
-# goes; requantization. @: byte of the scratchpad. W, P: a core's words of weights, entries of parameters. A command
-# starts when the commands behind "after" are complete: agent:how many."""
+# A stage is a set of layers that share the machine. Of each stage: where its tensors lie in the scratchpad
+# (bytes; of a tensor of which only some rows are held, row r lies in row r modulo those), then the commands
+# of each agent, in order: number, layer, tile (groups of 8 channels, rows, columns of the result); operation;
+# operands; where the result goes; requantization. @: byte of the scratchpad. W, P: a core's words of weights,
+# entries of parameters. A command starts when the commands behind "after" are complete: agent:how many."""
 
 
 def listing(
@@ -39,9 +38,11 @@ def listing(
 
 def _machine(m: Machine) -> str:
     return (
-        f"cores {m.cores}, binary cores {m.binary_cores}, softmax units {m.softmax}; scratchpad {m.scratch_bytes:,} bytes "
-        f"in {m.banks} banks; of each core {m.weight_words:,} words of weights, {m.param_entries} entries of parameters; "
-        f"external memory {m.bus_bytes:g} bytes a cycle, {m.latency_cycles} cycles latency"
+        f"cores {m.cores}, binary cores {m.binary_cores}, softmax units {m.softmax}; "
+        f"scratchpad {m.scratch_bytes:,} bytes in {m.banks} banks; "
+        f"of each core {m.weight_words:,} words of weights, {m.param_entries} entries of parameters; "
+        f"external memory {m.bus_bytes:g} bytes a cycle, "
+        f"{m.latency_cycles} cycles latency"
     )
 
 
@@ -59,7 +60,11 @@ def _stage(network: Network, number: int, segment: Segment, schedule: Schedule) 
 
 def _place(name: str, place: Place) -> str:
     m = place.map
-    shape = f"{m.channels} columns of {m.row_bytes} bytes" if m.lane_rows else f"{place.held} of {m.rows} rows of {m.row_bytes} bytes"
+    shape = (
+        f"{m.channels} columns of {m.row_bytes} bytes"
+        if m.lane_rows
+        else f"{place.held} of {m.rows} rows of {m.row_bytes} bytes"
+    )
     return f"  tensor {name} @{place.base}: {shape}"
 
 
@@ -80,7 +85,11 @@ def _command(machine: Machine, agent: int, number: int, command: Command) -> str
 
 def _load(load: Load) -> str:
     source = f"@{load.src_addr * LANES}" if load.scratch else f"external {load.src_addr}"
-    rows = f"{load.rows} x {load.row_words} words, {load.stride} apart" if load.rows > 1 else f"{load.row_words} words"
+    rows = (
+        f"{load.rows} x {load.row_words} words, {load.stride} apart"
+        if load.rows > 1
+        else f"{load.row_words} words"
+    )
     cores = ",".join(str(i) for i in range(16) if load.mask >> i & 1)
     to = {
         Memory.SCRATCH: f"@{load.dst_addr * LANES}",
@@ -100,7 +109,9 @@ def _core(read: Read, mac: Mac, out: Out) -> str:
     window = ", columns kept" if mac.window else ""
     ring = f" around every {out.ring_bytes} bytes" if out.ring_bytes else ""
     lanes = ", a byte a lane" if out.by_lane else ""
-    return f"{Op(mac.op).name} {source}{window}{weights}{table} -> @{out.base}{ring}{lanes}, {_requantized(out)}"
+    return (
+        f"{Op(mac.op).name} {source}{window}{weights}{table} -> @{out.base}{ring}{lanes}, {_requantized(out)}"
+    )
 
 
 def _requantized(out: Out) -> str:

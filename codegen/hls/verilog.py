@@ -1,4 +1,4 @@
-"""The circuit of a Design in Verilog: its top module, and the fields of commands for the modules of csrc/verilog."""
+"""The circuit of a Design in Verilog: its top module, and the fields of commands for csrc/verilog."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def parameters(machine: Machine, depth: int, out_fifo: int) -> dict[str, str]:
 
 
 def top(design: Design, provenance: str) -> str:
-    """The module `top` of one design: ert_circuit with its sizes, its ROMs' depths and its counts of commands."""
+    """The module `top` of one design: ert_circuit with its sizes, the depths of its ROMs, its counts."""
     machine = design.machine
     sizes = {**parameters(machine, 1, OUT_FIFO), **_depths(design)}
     counts = "".join(f"{len(commands):03x}" for commands in reversed(design.agents))
@@ -64,8 +64,9 @@ def top(design: Design, provenance: str) -> str:
     inputs = ("clk", "rst", "start")
     lines = [
         f"// {design.name}: {provenance}",
-        "// `start` for one cycle; `done` when the outputs are in the external memory. ext_*: a bus of 64-bit words,",
-        "// a request and then its words (ert_load.v, ert_store.v). begun, finished, working: for a test bench.",
+        "// `start` for one cycle; `done` when the outputs are in the external memory. ext_*: a bus of",
+        "// 64-bit words, a request and then its words (ert_load.v, ert_store.v). begun, finished, working:",
+        "// for a test bench.",
         f"module {TOP} (",
         *(f"    input wire {name}," for name in inputs),
         "    output wire done,",
@@ -107,8 +108,9 @@ def makefile(design: Design, provenance: str) -> str:
     counts = " ".join(str(len(commands)) for commands in design.agents)
     lines = [
         f"# {design.name}: {provenance}",
-        "# make run: the example of ../external.bin in Verilator, its outputs compared. Needs verilator, g++, make, cmp.",
-        "# bytes a cycle and latency of the external memory, as a share of cycles in which it does not answer:",
+        "# make run: the example of ../external.bin in Verilator, its outputs compared.",
+        "# Needs verilator, g++, make, cmp. Of the external memory: bytes a cycle, cycles until its first",
+        "# word, the share of cycles in which it does not answer, drawn from SEED.",
         f"BUS_BYTES = {machine.bus_bytes!r}",
         f"LATENCY = {machine.latency_cycles}",
         "STALL = 0",
@@ -121,8 +123,8 @@ def makefile(design: Design, provenance: str) -> str:
         "",
         ".PHONY: run",
         "run: obj/circuit",
-        f"\tobj/circuit ../external.bin obj/after.bin $(BUS_BYTES) $(LATENCY) $(STALL) $(SEED) 2000000000 {counts} \\",
-        "\t\t> obj/cycles.txt",
+        "\tobj/circuit ../external.bin obj/after.bin $(BUS_BYTES) $(LATENCY) $(STALL) $(SEED) 2000000000 \\",
+        f"\t\t{counts} > obj/cycles.txt",
         "\t@tail -n 1 obj/cycles.txt",
     ]
     at = 0

@@ -1,4 +1,4 @@
-"""Why each segment of a schedule is as it is: its time alone, beside what else the search has tried for its layers."""
+"""Why each segment of a schedule is as it is: its time alone, beside what else the search has tried."""
 
 from __future__ import annotations
 
@@ -21,12 +21,20 @@ def explained(network: Network, machine: Machine, schedule: Schedule, costs: Cos
             if segment.pattern not in known or cycles < known[segment.pattern][0]:
                 known[segment.pattern] = cycles, segment
     return tuple(
-        _line(network, best, segment, _alone(network, machine, schedule, segment, costs), schedule.segments[n + 1 :])
+        _line(
+            network,
+            best,
+            segment,
+            _alone(network, machine, schedule, segment, costs),
+            schedule.segments[n + 1 :],
+        )
         for n, segment in enumerate(schedule.segments)
     )
 
 
-def _alone(network: Network, machine: Machine, schedule: Schedule, segment: Segment, costs: Costs) -> int | None:
+def _alone(
+    network: Network, machine: Machine, schedule: Schedule, segment: Segment, costs: Costs
+) -> int | None:
     tasks = [network.tasks[number] for number in segment.tasks]
     touched = {name for task in tasks for name in (*reads(task), task.output.name)}
     key = segment, schedule.spilled & touched, schedule.overlap

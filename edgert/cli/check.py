@@ -11,7 +11,7 @@ from edgert import api
 from edgert.board import load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.inputs import random_input
-from edgert.cli.models import add_link, add_source, open_source
+from edgert.cli.models import add_link, add_source, board_of, open_source, refuse_circuits
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.drivers.mailbox_session import MailboxSession
 from edgert.errors import BoardFaultError, UsageError
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    refuse_circuits(board_of(args), "check", "edgert run MODEL --board B --compare-reference")
     artifact = open_source(args)
     board = args.board or artifact.report["board"]
     with Progress("asking the board"), api.connect(artifact, board=args.board, link=args.link) as session:

@@ -11,7 +11,7 @@ from pathlib import Path
 from edgert.artifact import Artifact
 from edgert.cache import replace_folder
 from edgert.cli.console import Progress, add_json, emit_json, say
-from edgert.cli.models import add_source, compile_model
+from edgert.cli.models import add_source, board_of, compile_model, refuse_circuits
 from edgert.errors import UsageError
 from edgert.export import common
 
@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     _check_replaceable(args.output)
+    hint = "edgert compile MODEL --board B -o DIR writes its Verilog (rtl/) and HLS C++ (hls/)"
+    refuse_circuits(board_of(args), "export", hint)
     artifact = Artifact.load(args.model) if Path(args.model).is_dir() else compile_model(args, args.target)
     with Progress("running it once on this machine"):
         model = common.read_model(artifact)

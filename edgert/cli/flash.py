@@ -7,10 +7,15 @@ from pathlib import Path
 
 from edgert.board import Board, load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json, say
-from edgert.cli.models import add_source, open_source
+from edgert.cli.models import add_source, board_of, open_source, refuse_circuits
 from edgert.drivers.elf import Elf, load_firmware
 from edgert.errors import UsageError
 from edgert.flash import flash, images
+
+BITSTREAM = (
+    "edgert makes no bitstream: give rtl/top.v and the board's memory controller to Yosys and nextpnr, or to "
+    "Vivado, and load the result with openFPGALoader"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    refuse_circuits(board_of(args), "flash", BITSTREAM)
     artifact = open_source(args)
     board_id = args.board or artifact.report["board"]
     if board_id is None:

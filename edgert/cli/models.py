@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgert import api
 from edgert.artifact import Artifact
+from edgert.board import load_board
 from edgert.cli.console import Progress
 from edgert.errors import UsageError
 
@@ -51,6 +52,23 @@ def compile_model(args: argparse.Namespace, target: str | None = None) -> Artifa
             use_tuned=not args.no_tuned,
             progress=lambda step: progress.step(f"{what}: {step}"),
         )
+
+
+def refuse_circuits(board: str | None, command: str, hint: str) -> None:
+    """Raise UsageError for a board with an FPGA, where a command is for firmware only."""
+    if board is not None and load_board(board).fpga is not None:
+        raise UsageError(
+            f"{board} is an FPGA: it has a circuit, no firmware",
+            rule=f"edgert {command} is for boards with a CPU",
+            hint=hint,
+        )
+
+
+def board_of(args: argparse.Namespace) -> str | None:
+    """The board that a command is about, before anything is compiled; a folder knows its own."""
+    if args.board is None and Path(args.model).is_dir():
+        return str(Artifact.load(args.model).report["board"])
+    return str(args.board) if args.board else None
 
 
 def open_source(args: argparse.Namespace) -> Artifact:

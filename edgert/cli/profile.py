@@ -32,7 +32,9 @@ def main(args: argparse.Namespace) -> int:
         progress.step("profiling")
         profile = session.profile(*arrays, repetitions=args.repetitions)
     if args.html:
-        _write(args.html, profile_page(artifact.report, profile))
+        picture = artifact.folder / "schedule.svg"
+        svg = picture.read_text(encoding="utf-8") if picture.is_file() else ""
+        _write(args.html, profile_page(artifact.report, profile, svg))
     if args.json:
         emit_json(profile.to_json())
     else:

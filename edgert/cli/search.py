@@ -11,6 +11,7 @@ from typing import Any
 
 from edgert.board import load_board
 from edgert.cli.console import add_json, emit, emit_json, say
+from edgert.cli.models import refuse_circuits
 from edgert.errors import ToolError, UsageError
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "KIB": 1024, "MB": 1024**2, "MIB": 1024**2}
@@ -71,6 +72,7 @@ def main(args: argparse.Namespace) -> int:
     from edgert.search.plot import write_html, write_png
     from edgert.search.run import search
 
+    refuse_circuits(args.board, "search", "search on a CPU board, then compile what it found for this one")
     board = load_board(args.board)
     clock = float(board.clock_hz or 0)
     if not clock:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgert import api, tuning
 from edgert.cli.console import Progress, add_json, emit, emit_json
+from edgert.cli.models import refuse_circuits
 from edgert.report.tables import Column, label, number, percent, text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from edgert.tuner import judge, tune
 
+    refuse_circuits(args.board, "tune", "edgert compile searches a circuit's schedule each time; see --why")
     database = tuning.TuningDatabase(args.db)
     with Progress(f"tuning {Path(args.model).name}") as progress:
         layers = tune(

@@ -19,6 +19,7 @@ _HOMES = {
     "linux": "edgert.drivers.linux_board",
     "verilator": "edgert.drivers.verilator_board",
 }
+_CIRCUIT = ("verilator", "host")
 
 
 def open_session(report: Mapping[str, Any], folder: Path, board: Board, link: str = "") -> Session:
@@ -30,6 +31,8 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board, link: st
     driver = driver or board.driver
     if driver not in DRIVERS:
         raise UsageError(f"no driver {driver!r}", rule=f"drivers are {', '.join(DRIVERS)}")
+    if "fpga" in report and driver not in _CIRCUIT:
+        raise UsageError(f"no link {link!r} to a circuit", rule=f"its drivers are {', '.join(_CIRCUIT)}")
     opener = import_module(_HOMES[driver]).open_session
     return cast(Callable[[Mapping[str, Any], Path, Board, str], Session], opener)(
         report, folder, board, address

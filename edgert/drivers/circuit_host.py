@@ -32,7 +32,9 @@ class CircuitHostSession(Session):
 
     def _profile(self, inputs: Sequence[bytes], timeout_s: float, repetitions: int) -> Profile:
         raise UsageError(
-            "the host has no profile", rule="its time is not the circuit's", hint="profile it on the circuit's board"
+            "the host has no profile",
+            rule="its time is not the circuit's",
+            hint="profile it on the circuit's board",
         )
 
 
@@ -42,7 +44,8 @@ class Ends:
     def __init__(self, report: Mapping[str, Any], folder: Path, design: Design) -> None:
         host = report["fpga"]["host"]
         self._before, self._behind = (
-            _Part(host[side], folder / "host" / side) if side in host else None for side in ("before", "behind")
+            _Part(host[side], folder / "host" / side) if side in host else None
+            for side in ("before", "behind")
         )
         self._ports = report["inputs"], report["outputs"]
         self._design = design

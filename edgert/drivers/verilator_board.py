@@ -1,4 +1,4 @@
-"""An FPGA board: its circuit in Verilog, simulated cycle by cycle by Verilator, and the host at the two ends."""
+"""An FPGA board: its circuit in Verilog, simulated cycle by cycle by Verilator; the host at the two ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def open_session(report: Mapping[str, Any], folder: Path, board: Board, address:
     """Builds the simulator of the board's machine, if it is not in the cache. Raises ToolError."""
     if "fpga" not in report or board.fpga is None:
         raise UsageError(
-            f"{folder} holds no circuit", rule="Verilator runs circuits", hint="compile it for an FPGA board: --board ulx3s"
+            f"{folder} holds no circuit",
+            rule="Verilator runs circuits",
+            hint="compile it for an FPGA board: --board ulx3s",
         )
     return VerilatorSession(report, folder, board)
 
@@ -77,13 +79,14 @@ class VerilatorSession(Session):
             taken = cycles.pop(layer["name"], 0)
             binary = layer["op"] in _BINARY
             most = taken * LANES * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
-            busy = f", {percent(layer['macs'], most)} of MACs" if layer["macs"] and most else ""
+            busy = f", {percent(layer['macs'], most)} busy" if layer["macs"] and most else ""
             rows.append(
                 LayerProfile(
                     layer["name"], layer["op"], f"{layer['variant']}{busy}", layer["macs"], None, taken,
                     read_bytes=layer["read_bytes"], written_bytes=layer["written_bytes"],
                 )
             )  # fmt: skip
+        # What is left is the start and the transfers of no layer.
         return [*rows, LayerProfile(DISPATCH, "", "", 0, None, sum(cycles.values()))]
 
     def _notes(self, run: circuit.Run) -> str:

@@ -1,4 +1,4 @@
-"""What `edgert compile` says of a circuit: its time, its traffic, what it takes of the part, and why it is so."""
+"""What `edgert compile` says of a circuit: its time, its traffic, what it takes of the part, and why."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def summary(report: Report) -> str:
         f"{report['name']} for {board.id} ({board.target}, {clock / 1e6:g} MHz): fits",
         f"  time     {cycles:,} cycles, modelled = {1e3 * cycles / clock:.2f} ms",
         f"  work     {report['macs']:,} MAC in {len(report['layers'])} layers; {_multipliers(fpga)}",
-        f"  chip     activations {report['arena_bytes']:,} of {fpga['machine']['scratch_bytes']:,} bytes; {_cores(fpga)}",
+        f"  chip     {_cores(fpga)}",
+        f"           activations {report['arena_bytes']:,} {_memories(fpga)}",
         f"  memory   {_traffic(fpga)}",
         f"  part     {_resources(fpga)}",
     ]
@@ -30,17 +31,18 @@ def summary(report: Report) -> str:
 
 
 def layer_table(report: Report) -> str:
-    """One row per layer, its cycles as modelled: what layers that run together take is shared among them."""
+    """One row per layer, its cycles as modelled: layers that run together share them."""
     columns = (
-        Column("#", True), Column("stage", True), Column("layer", max_width=36), Column("operator"), Column("how"),
-        Column("output"), Column("MAC", True), Column("const bytes", True), Column("cycles", True),
-        Column("share", True),
+        Column("#", True), Column("stage", True), Column("layer", max_width=36), Column("operator"),
+        Column("how"), Column("output"), Column("MAC", True), Column("const bytes", True),
+        Column("cycles", True), Column("share", True),
     )  # fmt: skip
     whole = report["fpga"]["cycles_modelled"]
     rows = [
         (
-            layer["index"], "-" if layer["stage"] is None else layer["stage"], label(layer["name"]), layer["op"],
-            layer["variant"], shape(layer["output_shape"]), number(layer["macs"]), number(layer["weights_bytes"]),
+            layer["index"], "-" if layer["stage"] is None else layer["stage"], label(layer["name"]),
+            layer["op"], layer["variant"], shape(layer["output_shape"]), number(layer["macs"]),
+            number(layer["weights_bytes"]),
             number(layer["cycles_modelled"]), percent(layer["cycles_modelled"], whole),
         )
         for layer in report["layers"]
@@ -50,7 +52,9 @@ def layer_table(report: Report) -> str:
 
 def reasons(report: Report) -> str:
     """Each segment of the schedule, its layers, and what the search found for them."""
-    lines = ["Cycles of each stage alone; in the whole, a stage's weights come while the one before computes."]
+    lines = [
+        "Cycles of each stage alone; in the whole, a stage's weights come while the one before computes."
+    ]
     for number_, segment in enumerate(report["fpga"]["schedule"]):
         layers = ", ".join(label(name) for name in segment["layers"])
         lines.append(f"stage {number_}: {layers}\n  {segment['why']}")
@@ -59,19 +63,26 @@ def reasons(report: Report) -> str:
 
 def _multipliers(fpga: Mapping[str, Any]) -> str:
     words = {"core": "multipliers", "binary core": "binary lanes"}
-    return ", ".join(f"{words[unit]} {percent(share, 1)} in use" for unit, share in fpga["multipliers"].items())
+    return ", ".join(
+        f"{words[unit]} {percent(share, 1)} in use" for unit, share in fpga["multipliers"].items()
+    )
 
 
 def _cores(fpga: Mapping[str, Any]) -> str:
-    machine, used = fpga["machine"], fpga["on_chip"]
+    machine = fpga["machine"]
     units = [f"{machine['cores']} cores of 8 MACs"]
     units += [f"{machine['binary_cores']} binary of 512 bits"] if machine["binary_cores"] else []
     units += ["a softmax unit"] if machine["softmax"] else []
-    memories = (
-        f"weights {used['weight_words']['used']:,} of {used['weight_words']['of']:,} words, "
-        f"parameters {used['param_entries']['used']:,} of {used['param_entries']['of']:,}"
+    return ", ".join(units)
+
+
+def _memories(fpga: Mapping[str, Any]) -> str:
+    used = fpga["on_chip"]
+    return (
+        f"of {fpga['machine']['scratch_bytes']:,} bytes; of each core weights "
+        f"{used['weight_words']['used']:,} of {used['weight_words']['of']:,} words, parameters "
+        f"{used['param_entries']['used']:,} of {used['param_entries']['of']:,}"
     )
-    return f"{', '.join(units)}; of each core {memories}"
 
 
 def _traffic(fpga: Mapping[str, Any]) -> str:
@@ -89,4 +100,5 @@ def _resources(fpga: Mapping[str, Any]) -> str:
 
 def _usage(fpga: Mapping[str, Any]) -> Iterator[str]:
     for name, found in fpga["resources"].items():
-        yield f"{_WORDS[name]} {found['used']:,.0f} of {found['of']:,} ({percent(found['used'], found['of'])})"
+        used, there = found["used"], found["of"]
+        yield f"{_WORDS[name]} {used:,.0f} of {there:,} ({percent(used, there)})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from edgert.report.circuit import reasons, summary
 from edgert.report.profile import cost
 from edgert.report.proven import html_section
 from edgert.report.tables import label, number, percent
@@ -21,13 +22,17 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .25em .6em; border-bottom: 1px solid #d8dee4; text-align: left; }
 td.n, th.n { text-align: right; }
 .bar { background: #2b6cb0; height: .8em; min-width: 1px; } td.bars { width: 22%; }
-svg { width: 100%; height: auto; border: 1px solid #d8dee4; } .note { color: #57606a; }
+svg { width: 100%; height: auto; border: 1px solid #d8dee4; }
+pre { white-space: pre-wrap; } .note { color: #57606a; }
 """
 _MAP_WIDTH, _ROW, _COLOURS = 960, 14, ("#2b6cb0", "#2f855a", "#b7791f", "#9b2c2c", "#6b46c1", "#2c7a7b")
 
 
-def profile_page(report: Mapping[str, Any], profile: Profile) -> str:
-    """The whole page: summary, layers with bars, and who is where in the arena when."""
+def profile_page(report: Mapping[str, Any], profile: Profile, picture: str = "") -> str:
+    """The whole page: summary, layers with bars, and who is where in the arena when.
+
+    picture: SVG of a circuit's schedule, in the arena's place.
+    """
     title = f"{report['name']} on {report['board']}"
     return "\n".join(
         [
@@ -37,12 +42,29 @@ def profile_page(report: Mapping[str, Any], profile: Profile) -> str:
             "<h2>Layers</h2>",
             _layers(profile),
             html_section(report),
-            "<h2>Arena</h2>",
-            f"<p>{escape(arena_words(report))}. Across: layers in order. Down: addresses in the arena.</p>",
-            _arena_map(report.get("buffers", []), len(report["layers"]), report["arena_bytes"]),
-            f"<p class='note'>edgert {escape(report['edgert_version'])}, {escape(str(report['compiler']))}, "
+            *(_schedule(report, picture) if "fpga" in report else _arena(report)),
+            f"<p class='note'>edgert {escape(report['edgert_version'])}, "
+            f"{escape(report['compiler'] or profile.cycles_kind)}, "
             f"model sha256 {escape(report['model_sha256'][:16])}</p></html>\n",
         ]
+    )
+
+
+def _arena(report: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        "<h2>Arena</h2>",
+        f"<p>{escape(arena_words(report))}. Across: layers in order. Down: addresses in the arena.</p>",
+        _arena_map(report.get("buffers", []), len(report["layers"]), report["arena_bytes"]),
+    )
+
+
+def _schedule(report: Mapping[str, Any], picture: str) -> tuple[str, ...]:
+    """Of a circuit: its verdict, the picture, and why the schedule is so."""
+    return (
+        "<h2>Circuit</h2>",
+        f"<pre>{escape(summary(report))}</pre>",
+        picture,
+        f"<pre>{escape(reasons(report))}</pre>",
     )
 
 
@@ -55,10 +77,16 @@ def _summary(report: Mapping[str, Any], profile: Profile) -> str:
             f"{profile.milliseconds:.2f} ms at {profile.clock_hz / 1e6:g} MHz" if profile.clock_hz else "-",
         ),
         ("multiply-accumulates", number(report["macs"])),
-        ("arena", f"{report['arena_bytes']:,} bytes"),
-        ("stack", f"{number(profile.stack_bytes)} bytes"),
-        ("flash", f"{number(report['flash_bytes'])} bytes"),
     ]
+    if "fpga" in report:
+        rows = [row for row in rows if row[0] != "instructions"]
+        rows.append(("scratchpad", f"{report['arena_bytes']:,} bytes"))
+    else:
+        rows += [
+            ("arena", f"{report['arena_bytes']:,} bytes"),
+            ("stack", f"{number(profile.stack_bytes)} bytes"),
+            ("flash", f"{number(report['flash_bytes'])} bytes"),
+        ]
     return (
         "<table>"
         + "".join(f"<tr><th>{k}</th><td class='n'>{escape(v)}</td></tr>" for k, v in rows)

@@ -22,7 +22,7 @@ def profile_table(profile: Profile) -> str:
     waits: cycles for flash, part of the cycles. read: inputs, weights and tables, each once; both in bytes.
     """
     columns = (
-        Column("#", True), Column("layer", max_width=20), Column("kernel", max_width=38),
+        Column("#", True), Column("layer", max_width=20), Column("kernel", max_width=44),
         Column("MAC", True), Column("instr", True), Column("/MAC", True), Column("cycles", True),
         Column("waits", True), Column("read", True), Column("written", True), Column("share", True),
     )  # fmt: skip
@@ -58,7 +58,11 @@ def _headline(report: Mapping[str, Any], profile: Profile, board: str | None) ->
         lines += [f"  median of     {profile.repetitions} runs"] if profile.repetitions > 1 else []
     lines += [f"  notes         {profile.notes}"] if profile.notes else []
     stack = f", stack {number(profile.stack_bytes)} bytes" if profile.stack_bytes is not None else ""
-    lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
+    if "fpga" in report:
+        of = report["fpga"]["machine"]["scratch_bytes"]
+        lines.append(f"  scratchpad    {report['arena_bytes']:,} of {of:,} bytes")
+    else:
+        lines.append(f"  RAM           arena {report['arena_bytes']:,} bytes{stack}")
     if report["flash_bytes"]:
         lines.append(f"  flash         {report['flash_bytes']:,} bytes, the whole firmware")
     return "\n".join(lines)

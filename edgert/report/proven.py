@@ -20,8 +20,8 @@ def brief(report: Report) -> list[str]:
 def explanation(report: Report) -> str:
     """Every layer that lost something: how many channels, what it saved, and the reasons.
 
-    Then the binary layers: why each of them is dense, or computed by a tree over its channels. Of a circuit, the
-    segments of its schedule: why each is as it is.
+    Then the binary layers: why each of them is dense, or computed by a tree over its channels. Of a circuit,
+    first why its schedule is as it is.
     """
     if "fpga" in report:
         return "\n".join(part for part in (circuit.reasons(report), _removals(report)) if part)
