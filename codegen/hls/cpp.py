@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import IntEnum
 from importlib.resources import files
+from typing import Any
 
 from edgert import __version__
 from edgert.codegen.hls.design import Command, Design, parts_of
@@ -70,7 +71,8 @@ def _members(kind: type[Part]) -> Iterator[str]:
     for f in fields(kind):
         bits = f.metadata["bits"] + (f.metadata["minus"] > 0)
         sign = "ert_int" if f.metadata["signed"] else "ert_uint"
-        yield f"    {sign}<{bits}> {f.name} = {int(f.default)};"  # type: ignore[call-overload]
+        default: Any = f.default
+        yield f"    {sign}<{bits}> {f.name} = {int(default)};"
 
 
 def _config(design: Design) -> str:

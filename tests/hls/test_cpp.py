@@ -125,6 +125,34 @@ def test_with_the_headers_of_hls(tmp_path: Path) -> None:
     subprocess.run([*command, *strict, "-c", "top.cpp"], cwd=tmp_path, check=True)
 
 
+TAPA = """
+#include <cstddef>
+namespace tapa {
+template <class T> struct istream { bool empty() const; T read(); };
+template <class T> struct ostream { bool full() const; void write(const T &); };
+template <class T, int D> struct stream : istream<T>, ostream<T> { explicit stream(const char *) {} };
+template <class T, int N> struct istreams { istream<T> &operator[](int); };
+template <class T, int N> struct ostreams { ostream<T> &operator[](int); };
+template <class T, int N, int D> struct streams : istreams<T, N>, ostreams<T, N> {
+    explicit streams(const char *) {}
+    stream<T, D> &operator[](int);
+};
+template <class T> struct mmap { T &operator[](size_t); };
+struct task {
+    template <class F, class... A> task &invoke(F &&f, A &&...a) { return f(a...), *this; }
+};
+}
+"""
+
+
+def test_the_form_for_tapa_compiles_with_a_stand_in(tmp_path: Path) -> None:
+    """TAPA's own headers are in no registry that we have: these are the names of it that are used."""
+    csim.write(designs.random_design(1, 10, machine=MACHINE), tmp_path)
+    (tmp_path / "tapa.h").write_text(TAPA, encoding="ascii")
+    command = ["g++", "-std=c++17", "-Wno-unknown-pragmas", "-isystem", str(ap_types()), "-I.", "-DERT_TAPA"]
+    subprocess.run([*command, "-fsyntax-only", "top.cpp"], cwd=tmp_path, check=True)
+
+
 @needs_verilator
 @pytest.mark.parametrize("seed", [0, 1])
 def test_cycles_are_those_of_the_verilog(seed: int, tmp_path: Path) -> None:
