@@ -27,13 +27,13 @@ constexpr int SOFTMAX_DIVIDE = waits(76); // reciprocal of a row's sum, and the 
 constexpr int COUNT = 3;         // from a completion to a command that waits for it
 constexpr int WALK = 6;          // from a command's start to its first address, in a pipeline
 constexpr int ASK = 4;           // from an address to the bank that serves it
-constexpr int ANSWER = 8;        // from there to Mac; 1 more with several banks
+constexpr int ANSWER = 9;        // from there to Mac; 1 more with several banks
 constexpr int PIECE = 5;         // from an address to Mac, where no word is needed
 constexpr int SUM_TO_BYTES = 25; // from a pixel's last item to the cycle in which its first lane is a byte
 constexpr int WRITE = 1;         // from a word to the bank that serves it
 
 // Room.
-constexpr int OUT_FIFO = 4;       // pixels between Mac's end and Out's
+constexpr int OUT_FIFO = 8;       // pixels between Mac's end and Out's
 constexpr int LOADER_AHEAD = 6;   // loads that are under way at once
 constexpr int STORER_AHEAD = 2;   // stores
 constexpr int BURSTS = 8;         // requests that the external memory has accepted at once

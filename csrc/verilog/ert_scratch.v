@@ -4,7 +4,7 @@
 //
 // Read port of a client: an address goes in where rd_valid and rd_ready; its word comes back, in order, with
 //   rd_data_valid, and has to be taken (a client asks for no more than it has room for). From an address that
-//   meets no other client to its word: 5 cycles with one bank, 6 with more.
+//   meets no other client to its word: 6 cycles with one bank, 7 with more.
 // Write port: address, data, which bytes, `last`, go in where wr_valid and wr_ready. wr_done is one cycle of 1
 //   for each write with `last` that a bank has accepted: reads that are asked for from then on see all writes
 //   of this client up to that one.
@@ -59,7 +59,15 @@ module ert_scratch #(
         end
     endgenerate
 
-    // Per bank: whose turn, then a register, then the memory.
+    // What was granted, a cycle later: whose turn it is and the choice among many wide words are a cycle each.
+    reg [19*READERS-1:0] r_now;
+    reg [WRITE*WRITERS-1:0] w_now;
+    always @(posedge clk) begin
+        r_now <= r_addr;
+        w_now <= w_what;
+    end
+
+    // Per bank: whose turn, a register, which word, a register, the memory.
     wire [READERS*BANKS-1:0] r_grants, r_back;
     wire [WRITERS*BANKS-1:0] w_grants;
     wire [64*BANKS-1:0] words;
@@ -82,7 +90,8 @@ module ert_scratch #(
             reg [63:0] write_data, data_next;
             reg [7:0] write_bytes, bytes_next;
             reg write;
-            reg [READERS-1:0] back0, back1, back2;  // who gets what is read, beside the memory
+            reg [READERS-1:0] r_granted, back0, back1, back2;  // who gets what is read, beside the memory
+            reg [WRITERS-1:0] w_granted;
             integer i;
             always @* begin
                 read_next = {BITS{1'b0}};
@@ -90,11 +99,11 @@ module ert_scratch #(
                 data_next = 64'd0;
                 bytes_next = 8'd0;
                 for (i = 0; i < READERS; i = i + 1)
-                    read_next = read_next | ({BITS{r_grant[i]}} & r_addr[19*i + LOW +: BITS]);
+                    read_next = read_next | ({BITS{r_granted[i]}} & r_now[19*i + LOW +: BITS]);
                 for (i = 0; i < WRITERS; i = i + 1) begin
-                    write_next = write_next | ({BITS{w_grant[i]}} & w_what[WRITE*i + LOW +: BITS]);
-                    data_next = data_next | ({64{w_grant[i]}} & w_what[WRITE*i + 19 +: 64]);
-                    bytes_next = bytes_next | ({8{w_grant[i]}} & w_what[WRITE*i + 83 +: 8]);
+                    write_next = write_next | ({BITS{w_granted[i]}} & w_now[WRITE*i + LOW +: BITS]);
+                    data_next = data_next | ({64{w_granted[i]}} & w_now[WRITE*i + 19 +: 64]);
+                    bytes_next = bytes_next | ({8{w_granted[i]}} & w_now[WRITE*i + 83 +: 8]);
                 end
             end
             always @(posedge clk) begin
@@ -102,8 +111,10 @@ module ert_scratch #(
                 write_at <= write_next;
                 write_data <= data_next;
                 write_bytes <= bytes_next;
-                write <= ~rst & (w_ask != {WRITERS{1'b0}});
-                back0 <= rst ? {READERS{1'b0}} : r_grant;
+                r_granted <= rst ? {READERS{1'b0}} : r_grant;
+                w_granted <= rst ? {WRITERS{1'b0}} : w_grant;
+                write <= ~rst & (w_granted != {WRITERS{1'b0}});
+                back0 <= rst ? {READERS{1'b0}} : r_granted;
                 back1 <= rst ? {READERS{1'b0}} : back0;
                 back2 <= rst ? {READERS{1'b0}} : back1;
             end
