@@ -17,7 +17,7 @@ from edgert.codegen.hls import folder as files
 from edgert.codegen.hls import interpret
 from edgert.codegen.hls.attribution import layer_cycles
 from edgert.codegen.hls.build import build, places
-from edgert.codegen.hls.cost import Resources, estimate
+from edgert.codegen.hls.cost import FAMILIES, MODULES, Resources, block_rams, estimate, parts
 from edgert.codegen.hls.cycles import Times
 from edgert.codegen.hls.cycles import estimate as time
 from edgert.codegen.hls.design import Design, parts_of
@@ -147,11 +147,18 @@ def fitting_machine(board: Board, part: Part, tasks: Network) -> Machine:
 
 
 def _predicted(machine: Machine, roms: Mapping[str, Sequence[str]], part: Part) -> Resources | None:
-    """None where nothing was fitted for the part's family."""
+    """Without look-up tables and flip-flops, or nothing, where the part's family was not fitted."""
     try:
         return estimate(machine, roms, part.family)
     except UsageError:
-        return None
+        if part.family not in FAMILIES:
+            return None
+    exact = Resources()
+    for top, sizes in parts(machine, roms):
+        module = MODULES[top]
+        blocks = sum(block_rams(part.family, ram) for ram in module.rams(sizes))
+        exact += Resources(dsps=module.dsps(sizes), block_rams=blocks)
+    return exact
 
 
 def _leaves_room(machine: Machine, part: Part) -> bool:
@@ -171,7 +178,7 @@ def _short(needed: Resources, part: Part) -> list[tuple[str, float, int]]:
 
 
 def _usage(needed: Resources, part: Part) -> dict[str, tuple[float, int]]:
-    names = ("luts", "flip_flops", "dsps", "block_rams")
+    names = ("luts", "flip_flops", "dsps", "block_rams") if needed.luts else ("dsps", "block_rams")
     return {name: (getattr(needed, name), getattr(part, name)) for name in names}
 
 
