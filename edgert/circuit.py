@@ -23,11 +23,11 @@ from edgert.codegen.hls.cycles import estimate as time
 from edgert.codegen.hls.design import Design, parts_of
 from edgert.codegen.hls.ends import Ends, ends
 from edgert.codegen.hls.gantt import gantt
-from edgert.codegen.hls.isa import LANES, Load, Machine, Memory, Store
+from edgert.codegen.hls.isa import LANES, PARAM_WORDS, Load, Machine, Memory, Store
 from edgert.codegen.hls.listing import listing
 from edgert.codegen.hls.schedule import Schedule
 from edgert.codegen.hls.scheduler import Costs, find
-from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, network
+from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, Task, network
 from edgert.codegen.hls.tile import Place
 from edgert.codegen.hls.verilog import TOP
 from edgert.codegen.hls.why import explained
@@ -317,6 +317,13 @@ def nbytes(place: Place) -> int:
     return place.map.nbytes if place.map.lane_rows else place.held * place.map.row_bytes
 
 
+def constant_bytes(task: Task) -> int:
+    """Weights and parameters as they lie in the external memory."""
+    weights = 0 if task.weights is None else task.weights.size
+    entries = 0 if task.params is None else len(task.params[0])
+    return int(weights) + (entries // LANES * PARAM_WORDS * LANES if task.unit != SOFTMAX else 4 * entries)
+
+
 def _layers(program: Program, circuit: Circuit) -> list[dict[str, Any]]:
     constants = program.constants
     stages = {
@@ -324,12 +331,13 @@ def _layers(program: Program, circuit: Circuit) -> list[dict[str, Any]]:
         for number, segment in enumerate(circuit.schedule.segments)
         for task, cores in zip(segment.tasks, segment.cores, strict=True)
     }
+    stored = {task.name: constant_bytes(task) for task in circuit.network.tasks}
     live = [sum(nbytes(place) for place in stage.values()) for stage in circuit.places]
     cycles = layer_cycles(circuit.design, circuit.times.spans, circuit.times.cycles)
     found = []
     for index, step in enumerate(program.steps):
         stage, pattern, cores = stages.get(step.name, (None, HOST, ()))
-        weights = sum(int(constants[name].nbytes) for name in step.constants.values())
+        weights = stored.get(step.name, sum(int(constants[name].nbytes) for name in step.constants.values()))
         reads = [program.tensors[name].nbytes for name in step.inputs if name in program.tensors]
         on = f" x{len(cores)}" if len(cores) > 1 else ""
         found.append({

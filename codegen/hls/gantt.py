@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from colorsys import hls_to_rgb
 from html import escape
 
 from edgert.codegen.hls.attribution import Span
@@ -88,4 +89,5 @@ def _short(step: str) -> str:
 
 def _colour(number: int) -> str:
     """Hues a golden angle apart, in three lightnesses: neighbours differ."""
-    return f"hsl({number * 137.508 % 360:.0f} 58% {(46, 62, 36)[number % 3]}%)"
+    colour = hls_to_rgb(number * 137.508 % 360 / 360, (0.46, 0.62, 0.36)[number % 3], 0.58)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
