@@ -100,11 +100,11 @@ def _loaded(workload: str) -> tuple[Network, tuple[Array, ...], tuple[Array, ...
 
 
 def _group(group: Sequence[Point]) -> list[dict[str, Any]]:
-    costs: scheduler.Costs = {}
-    return [_point(point, costs) for point in group]
+    memo = scheduler.Memo()
+    return [_point(point, memo) for point in group]
 
 
-def _point(point: Point, costs: scheduler.Costs) -> dict[str, Any]:
+def _point(point: Point, memo: scheduler.Memo) -> dict[str, Any]:
     tasks, inputs, outputs = _loaded(point.workload)
     where = machine(point.scratch_bytes, point.bus_bytes)
     row: dict[str, Any] = {
@@ -112,7 +112,7 @@ def _point(point: Point, costs: scheduler.Costs) -> dict[str, Any]:
         "bus_bytes": point.bus_bytes, "arm": point.arm,
     }  # fmt: skip
     try:
-        found = scheduler.find(tasks, where, scheduler.ARMS[point.arm], costs)
+        found = scheduler.find(tasks, where, scheduler.ARMS[point.arm], memo)
     except DoesNotFitError as error:
         return row | {"error": error.one_line()}
     design = build(tasks, where, found.schedule)

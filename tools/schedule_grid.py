@@ -18,10 +18,10 @@ SCRATCH_BYTES = (16 * 1024, 32 * 1024, 128 * 1024)
 BUS_BYTES = (1.0, 2.0, 8.0)
 ARMS = ("sequential", "sequential-naive", "dataflow", "intar", "edgert")
 WORKLOADS: dict[str, Callable[[], bytes]] = {
-    "mlp": lambda: kernels.mlp((64, 256, 512, 64), rows=64),
+    "mlp": lambda: kernels.mlp((64, 128, 256, 64), rows=64),
     "cnn": kernels.cnn,
-    "autoencoder": lambda: kernels.autoencoder((256, 128, 32, 128, 256), rows=128),
-    "gating": lambda: kernels.gating(64, 256, rows=128),
+    "autoencoder": lambda: kernels.autoencoder((128, 64, 16, 64, 128), rows=128),
+    "gating": lambda: kernels.gating(64, 128, rows=128),
     "attention": kernels.attention,
     "inverted_residual": kernels.inverted_residual,
     "residual": kernels.residual,

@@ -20,6 +20,7 @@ from edgert.codegen.hls.split import Tile, tiles
 from edgert.codegen.hls.steps import LOAD, STORE, Move, steps
 from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, Task, reads
 from edgert.codegen.hls.tile import Place, core_parts, softmax_parts
+from edgert.codegen.hls.traffic import traffic
 from edgert.codegen.hls.weights import Chunk, WeightPlan, weight_plan
 from edgert.errors import DoesNotFitError
 
@@ -32,40 +33,6 @@ def build(network: Network, machine: Machine, schedule: Schedule) -> Design:
 def places(network: Network, machine: Machine, schedule: Schedule) -> list[dict[str, Place]]:
     """For each segment, where each of its tensors lies. Raises DoesNotFitError."""
     return _Builder(network, machine, schedule).places
-
-
-@dataclass(frozen=True)
-class _Traffic:
-    """What a segment brings from outside of the chip and takes there; whole: tensors that stay on the chip."""
-
-    loads: tuple[str, ...]
-    stores: tuple[str, ...]
-    whole: tuple[str, ...]
-
-
-def traffic(network: Network, schedule: Schedule, number: int) -> _Traffic:
-    """Of segment `number`."""
-    segment = schedule.segments[number]
-    made = [network.tasks[n].output.name for n in segment.tasks]
-    read = list(dict.fromkeys(name for n in segment.tasks for name in reads(network.tasks[n])))
-    outside = [name for name in read if name not in made]
-    first = {
-        name: next(i for i, s in enumerate(schedule.segments) if any(name in reads(network.tasks[n]) for n in s.tasks))
-        for name in outside
-    }  # fmt: skip
-    loads = [
-        name for name in outside
-        if name in schedule.spilled or (network.writer(name) is None and first[name] == number)
-    ]  # fmt: skip
-    leaves = [name for name in made if any(r not in segment.tasks for r in network.readers(name))]
-    stores = [n for n in made if n in network.program.outputs or (n in leaves and n in schedule.spilled)]
-    whole = [n for n in (*outside, *leaves) if n not in schedule.spilled and not _only(network, segment, n)]
-    return _Traffic(tuple(loads), tuple(stores), tuple(whole))
-
-
-def _only(network: Network, segment: Segment, name: str) -> bool:
-    """A graph input that no other segment reads: held in part only."""
-    return network.writer(name) is None and all(r in segment.tasks for r in network.readers(name))
 
 
 class _Builder:

@@ -6,7 +6,6 @@ before it is written. Constants are properties of csrc/verilog, checked by tests
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgert.codegen.hls.design import Command, Design, parts_of
@@ -17,7 +16,6 @@ from edgert.codegen.hls.isa import (
     Load,
     Mac,
     Machine,
-    Memory,
     Mode,
     Op,
     Out,
@@ -27,19 +25,17 @@ from edgert.codegen.hls.isa import (
 )
 
 # ---- of the circuit, in cycles ---------------------------------------------------------------------------
-FIRST_COMMAND = 6  # from start to a command that can be taken, beside the words of its ROM
-NEED = 3  # from a command's completion to the start of one that needs it
-SWITCH = 1  # of a section, from one command to the next
-READ = 9  # from a Read's start to the first item in Mac
-WINDOW = 3  # more, where columns are kept
-DRAIN = 21  # from the last item to the write of its word: 8 lanes, requantization, the word's own way
-RAW_DRAIN = 21
-WORD_DRAIN = 8  # of Mode.WORD
-LOAD_START, LOAD_END = 6, 3  # beside the external memory's latency
+FETCH = 5  # beside the words of a command's ROM
+NEED = 2  # from a command's completion to the start of one that needs it
+READ_SWITCH, MAC_SWITCH = 2, 2  # from one command to the next
+READ = 19  # from a Read's start to the first item in Mac; 1 more with several banks
+LEAST = 10  # of a command in Mac
+DRAIN = 35  # from the last item to the command's completion
+LOAD_START, LOAD_END, LOAD_GAP = 6, 3, 4  # beside the external memory's latency; between two loads
 STORE_START, STORE_END = 9, 4
-SCRATCH_LOAD = 8
-CHUNK_WORDS = 32  # the bus is shared in portions of so many words
-SOFTMAX_ROW, SOFTMAX_ITEM = 60, 3
+SCRATCH_LOAD = 20  # from the start of a load out of the scratchpad to its first word
+SOFTMAX_ROW, SOFTMAX_ITEM = 86.5, 3
+ADD_WORD = 9
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def mac_cycles(read: Read, mac: Mac, out: Out) -> int:
     """Cycles that Mac works on a command, if items come in time."""
     pixels = mac.groups * mac.rows * mac.cols
     if mac.op == Op.ADD:
-        return 16 * pixels
+        return ADD_WORD * pixels
     if mac.op == Op.TABLE:
         return 8 * pixels
     if mac.window:
@@ -104,12 +100,23 @@ def _row_fill(mac: Mac) -> int:
     return max(0, mac.kh * mac.kw - max(mac.kh * mac.kw, LANES))
 
 
-def read_words(read: Read) -> int:
-    """Requests to the scratchpad, at most (bytes of a word that follow each other are one)."""
-    taps = read.groups * read.rows * read.cols * read.kh * read.kw
+def read_words(read: Read) -> float:
+    """Requests to the scratchpad: bytes of a word that follow each other are one."""
+    windows = read.groups * read.rows * read.cols * read.kh
     if read.words:
-        return taps * read.run
-    return taps * -(-read.run // LANES)
+        return windows * read.kw * read.run
+    if read.s_kx == read.run:
+        return windows * (read.kw * read.run + LANES - 1) / LANES
+    return windows * read.kw * -(-read.run // LANES)
+
+
+def _together(design: Design) -> dict[tuple[int, str], int]:
+    """How many cores work on a layer: they ask the banks at the same time."""
+    cores: dict[tuple[int, str], set[int]] = {}
+    for agent in range(Machine.FIRST_CORE, Machine.FIRST_CORE + design.machine.all_cores):
+        for command in design.agents[agent]:
+            cores.setdefault((command.tag.stage, command.tag.step), set()).add(agent)
+    return {key: len(found) for key, found in cores.items()}
 
 
 class _Clock:
@@ -120,14 +127,16 @@ class _Clock:
         self.spans: list[Span] = []
         self.bus = 0.0  # free from then on
         self.needs = [
-            [[(other, n) for other, n in enumerate(c.need) if n] for c in commands] for commands in design.agents
+            [[(other, n) for other, n in enumerate(c.need) if n] for c in commands]
+            for commands in design.agents
         ]
+        self.together = _together(design)
         self.fetches = [self._fetch(a) for a in range(len(design.agents))]
         self.per_word = LANES / design.machine.bus_bytes
 
     def run(self) -> Times:
         for state, fetch in zip(self.agents, self.fetches, strict=True):
-            state.fetched = FIRST_COMMAND + fetch
+            state.fetched = FETCH + fetch
         waiting = set(range(len(self.agents)))  # whose next command's start is not known yet
         ready: dict[int, float] = {}
         while True:
@@ -178,7 +187,7 @@ class _Clock:
             state.read_free = end
         else:
             end = self._core(state, command, at)
-        state.fetched = at + self.fetches[agent] + SWITCH
+        state.fetched = at + self.fetches[agent] + FETCH
         state.done.append(end)
         self.spans.append(Span(agent, state.next, round(at), round(end)))
         state.next += 1
@@ -193,11 +202,12 @@ class _Clock:
         words = load.rows * load.row_words
         if load.scratch:
             end = max(at + SCRATCH_LOAD, state.out_free) + words
+            state.read_free = end
         else:
-            end = self._transfer(at + LOAD_START + self.machine.latency_cycles, words) + LOAD_END
-            end = max(end, state.out_free + words)
+            begin = max(at + LOAD_START + self.machine.latency_cycles, state.out_free - LOAD_END + LOAD_GAP)
+            end = max(self._transfer(begin, words) + LOAD_END, state.out_free + words)
+            state.read_free = at + READ_SWITCH  # the next request goes out before the data is here
         state.out_free = end
-        state.read_free = at + load.rows  # the next request goes out before the data is here
         return end
 
     def _store(self, state: _Agent, store: Store, at: float) -> float:
@@ -207,16 +217,17 @@ class _Clock:
 
     def _core(self, state: _Agent, command: Command, at: float) -> float:
         read, mac, out = command.core
-        work = mac_cycles(read, mac, out)
-        wait = READ + (WINDOW if mac.window else 0)
-        start = max(at + wait, state.mac_free + SWITCH)
+        work = max(LEAST, mac_cycles(read, mac, out))
+        wait = READ + (self.machine.banks > 1)
+        start = max(at + wait, state.mac_free + MAC_SWITCH + (mac.kh if mac.window else 0))
         if mac.op in (Op.ADD, Op.TABLE):
             start = max(start, state.out_free)
-        words = read_words(read)
+        crowd = self.together[command.tag.stage, command.tag.step] / self.machine.banks
+        words = read_words(read) * max(1.0, crowd)
         end = max(start + work, at + wait + words)
         ahead = self.machine.fifo * work / max(1, words)
-        state.read_free = max(at + words, end - ahead) + SWITCH
+        state.read_free = max(at + words, end - ahead) + READ_SWITCH
         state.mac_free = end
         state.busy += work
-        state.out_free = end + (WORD_DRAIN if out.mode == Mode.WORD else RAW_DRAIN if out.mode == Mode.RAW else DRAIN)
+        state.out_free = end + DRAIN
         return state.out_free

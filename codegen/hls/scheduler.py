@@ -1,19 +1,20 @@
 """Finds a Schedule: dynamic programming over the layers, then improvement of the whole by its modelled time.
 
-A candidate segment is built and timed (build.py, cycles.py) as if it were alone; the best cut of the layers
-into segments follows from these times. Segments overlap in truth, one loading its weights while the one
-before computes, so the result is then changed step by step, as long as the time of the whole design falls.
+The time of a segment alone is guessed from its counts (guess.py); the best cut of the layers into segments
+follows from these guesses. Segments overlap in truth, one loading its weights while the one before computes, so
+the result is then built, timed (cycles.py) and changed step by step, as long as the time of the whole falls.
 Which patterns may be used is an Arm: the fixed patterns that others use are arms of the same search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from edgert.codegen.hls.build import build, traffic
+from edgert.codegen.hls.build import build
 from edgert.codegen.hls.cycles import estimate
+from edgert.codegen.hls.guess import guess
 from edgert.codegen.hls.isa import Machine
 from edgert.codegen.hls.schedule import (
     DEPTH_FIRST,
@@ -25,12 +26,14 @@ from edgert.codegen.hls.schedule import (
 )
 from edgert.codegen.hls.split import pixel_cycles, tiles
 from edgert.codegen.hls.tasks import BINARY, CORE, Network, Task, reads
+from edgert.codegen.hls.traffic import traffic
 from edgert.errors import DoesNotFitError
 
 _LONGEST = 6  # layers of a segment, unless the arm wants as few segments as can be
 _BANDS = (8, 3)  # how many bands a chain is tried in
 _ROUNDS = 2  # of improvement
-_HOPE = 1.1  # a neighbour is tried if alone it takes at most so much longer than what it replaces
+_HOPE = 1.1  # a neighbour is tried if alone it takes at most so much longer than what it replaces, guessed
+_TRIED = 3  # neighbours of a segment that are built and timed, in each round
 
 
 @dataclass(frozen=True)
@@ -61,22 +64,30 @@ class Found:
     cycles: int
 
 
-Costs = dict[tuple[Segment, frozenset[str], bool], int | None]
+@dataclass(frozen=True)
+class Memo:
+    """What the arms of one network and machine share: costs of segments alone, and what each arm found."""
+
+    costs: dict[tuple[Segment, frozenset[str], bool], float | None] = field(default_factory=dict)
+    found: dict[Arm, Found] = field(default_factory=dict)
 
 
 def find(
-    network: Network, machine: Machine, arm: Arm = ARMS["edgert"], costs: Costs | None = None
+    network: Network, machine: Machine, arm: Arm = ARMS["edgert"], memo: Memo | None = None
 ) -> Found:
-    """The best Schedule of an arm. costs: of segments alone, found by other arms on the same machine.
+    """The best Schedule of an arm. Raises DoesNotFitError where no schedule fits."""
+    memo = memo or Memo()
+    if arm not in memo.found:
+        memo.found[arm] = _found(network, machine, arm, memo)
+    return memo.found[arm]
 
-    Raises DoesNotFitError where no schedule fits.
-    """
-    costs = {} if costs is None else costs
-    search = _Search(network, machine, arm, costs)
+
+def _found(network: Network, machine: Machine, arm: Arm, memo: Memo) -> Found:
+    search = _Search(network, machine, arm, memo)
     best = search.start()
     for smaller in ARMS.values():  # what fewer patterns found is a start, too
         if set(smaller.patterns) < set(arm.patterns) and smaller.overlap == arm.overlap:
-            best = min(best, find(network, machine, smaller, costs), key=lambda f: f.cycles)
+            best = min(best, find(network, machine, smaller, memo), key=lambda f: f.cycles)
     for _ in range(_ROUNDS):
         better = search.improved(best)
         if better.cycles >= best.cycles:
@@ -94,20 +105,20 @@ def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | N
 
 
 class _Search:
-    def __init__(self, network: Network, machine: Machine, arm: Arm, costs: Costs) -> None:
+    def __init__(self, network: Network, machine: Machine, arm: Arm, memo: Memo) -> None:
         self.network, self.machine, self.arm = network, machine, arm
         self.count = len(network.tasks)
-        self._costs = costs
+        self._costs = memo.costs
 
     # ---- one segment -------------------------------------------------------------------------------------
 
-    def cost(self, segment: Segment, spilled: frozenset[str]) -> int | None:
-        """Cycles of a segment alone; None where it does not fit."""
+    def cost(self, segment: Segment, spilled: frozenset[str]) -> float | None:
+        """Cycles of a segment alone, guessed; None where it does not fit."""
         touched = {n for t in segment.tasks for n in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name)}
         key = segment, spilled & touched, self.arm.overlap
         if key not in self._costs:
-            alone = Schedule((segment,), key[1], self.arm.overlap)
-            self._costs[key] = cycles_of(self.network, self.machine, alone)
+            moved = traffic(self.network, Schedule((segment,), key[1]), 0)
+            self._costs[key] = guess(self.network, self.machine, segment, moved, overlap=self.arm.overlap)
         return self._costs[key]
 
     def segments(self, first: int, last: int) -> Iterator[Segment]:
@@ -162,10 +173,10 @@ class _Search:
 
     def _cut(self) -> tuple[tuple[Segment, ...], frozenset[str]]:
         """Over (tasks done, whether what crosses there is spilled)."""
-        best: dict[tuple[int, bool], tuple[int, tuple[Segment, ...], frozenset[str]]] = {(0, False): (0, (), frozenset())}
+        best: dict[tuple[int, bool], tuple[float, tuple[Segment, ...], frozenset[str]]] = {(0, False): (0, (), frozenset())}
         longest = _LONGEST if len(self.arm.patterns) > 1 else 1
         for last in range(1, self.count + 1):
-            for first in range(max(0, last - longest), last):
+            for first in range(last - 1, max(0, last - longest) - 1, -1):
                 for before in (False, True):
                     if (first, before) not in best:
                         continue
@@ -176,7 +187,7 @@ class _Search:
         return min(ends, key=lambda e: e[0])[1:]
 
     def _extend(
-        self, best: dict[tuple[int, bool], tuple[int, tuple[Segment, ...], frozenset[str]]], first: int, last: int,
+        self, best: dict[tuple[int, bool], tuple[float, tuple[Segment, ...], frozenset[str]]], first: int, last: int,
         before: bool,
     ) -> None:  # fmt: skip
         base, segments, spilled = best[first, before]
@@ -184,11 +195,8 @@ class _Search:
             wanted = spilled | self._crossing(first, before) | self._crossing(last, after)
             for segment in self.segments(first, last):
                 cost = self.cost(segment, wanted)
-                if cost is None:
-                    continue
-                total = base + cost
-                if (last, after) not in best or total < best[last, after][0]:
-                    best[last, after] = total, (*segments, segment), wanted
+                if cost is not None and ((last, after) not in best or base + cost < best[last, after][0]):
+                    best[last, after] = base + cost, (*segments, segment), wanted
 
     def _choices(self, at: int) -> tuple[bool, ...]:
         """Spilled or not: only what could fit is tried on the chip, only what may be too large outside."""
@@ -270,51 +278,56 @@ class _Search:
     # ---- improvement of the whole ------------------------------------------------------------------------
 
     def improved(self, found: Found) -> Found:
-        """One pass over all neighbours; each that is faster is taken at once."""
-        best = found
-        at = 0
+        """One pass over all segments; of each one's neighbours the most hopeful are built and timed."""
+        best, at = found, 0
         while at < len(best.schedule.segments):
-            for schedule in self._neighbours(best.schedule, at):
+            hopes = sorted(self._neighbours(best.schedule, at), key=lambda h: h[0])
+            for _, schedule in hopes[:_TRIED]:
                 cycles = cycles_of(self.network, self.machine, schedule)
                 if cycles is not None and cycles < best.cycles:
                     best = Found(schedule, cycles)
             at += 1
         return best
 
-    def _neighbours(self, schedule: Schedule, at: int) -> Iterator[Schedule]:
-        """Segment `at` in other bands, joined with the next, or what it makes kept on the chip or not."""
+    def _neighbours(self, schedule: Schedule, at: int) -> Iterator[tuple[float, Schedule]]:
+        """(what it takes of what it replaces, guessed; schedule): segment `at` in other bands or patterns,
+        joined with the next, halved, or with what it makes kept on the chip."""
         segments, spilled = schedule.segments, schedule.spilled
-        segment = segments[at]
-        now = self.cost(segment, spilled)
-        for other in self.segments(segment.tasks[0], segment.tasks[-1] + 1):
-            if other != segment and self._hopeful(other, spilled, now):
-                yield replace(schedule, segments=(*segments[:at], other, *segments[at + 1 :]))
+        first, last = segments[at].tasks[0], segments[at].tasks[-1] + 1
+        now = self.cost(segments[at], spilled) or 1.0
+        for hope, other in self._hopes(first, last, spilled, now):
+            if other != segments[at]:
+                yield hope, replace(schedule, segments=(*segments[:at], other, *segments[at + 1 :]))
         following = segments[at + 1 : at + 2]
         if following and not self.arm.few and len(self.arm.patterns) > 1:
-            after = self.cost(following[0], spilled)
-            both = None if now is None or after is None else now + after
-            if len(segment.tasks) + len(following[0].tasks) <= _LONGEST:
-                for joined in self.segments(segment.tasks[0], following[0].tasks[-1] + 1):
-                    if self._hopeful(joined, spilled, both):
-                        yield replace(schedule, segments=(*segments[:at], joined, *segments[at + 2 :]))
-        for cut in range(segment.tasks[0] + 1, segment.tasks[-1] + 1):
-            halves = [self._best(*span, spilled) for span in ((segment.tasks[0], cut), (cut, segment.tasks[-1] + 1))]
-            parts = tuple(s for s in halves if s is not None)
-            if len(parts) == 2 and not self.arm.few:
-                yield replace(schedule, segments=(*segments[:at], *parts, *segments[at + 1 :]))
-        for number in segment.tasks:
+            end = following[0].tasks[-1] + 1
+            both = now + (self.cost(following[0], spilled) or 1.0)
+            if end - first <= _LONGEST:
+                inside = {self.network.tasks[n].output.name for n in range(first, end)}
+                for kept in {spilled, spilled - {n for n in inside if self._stays_inside(n, first, end)}}:
+                    for hope, joined in self._hopes(first, end, kept, both):
+                        changed = (*segments[:at], joined, *segments[at + 2 :])
+                        yield hope, replace(schedule, segments=changed, spilled=kept)
+        for cut in range(first + 1, last):
+            halves = [min(self._hopes(*span, spilled, now), key=lambda h: h[0], default=None) for span in ((first, cut), (cut, last))]
+            if not self.arm.few and halves[0] and halves[1]:
+                parts = (halves[0][1], halves[1][1])
+                changed = (*segments[:at], *parts, *segments[at + 1 :])
+                yield halves[0][0] + halves[1][0], replace(schedule, segments=changed)
+        for number in segments[at].tasks:
             name = self.network.tasks[number].output.name
             if name in spilled:
-                yield replace(schedule, spilled=spilled - {name})
+                yield 1.0, replace(schedule, spilled=spilled - {name})
 
-    def _best(self, first: int, last: int, spilled: frozenset[str]) -> Segment | None:
-        """The fastest segment of tasks [first, last), alone."""
-        costs = [(c, i, s) for i, s in enumerate(self.segments(first, last)) if (c := self.cost(s, spilled))]
-        return min(costs)[2] if costs else None
+    def _stays_inside(self, name: str, first: int, end: int) -> bool:
+        return all(first <= r < end for r in self.network.readers(name))
 
-    def _hopeful(self, segment: Segment, spilled: frozenset[str], now: int | None) -> bool:
-        cost = self.cost(segment, spilled)
-        return cost is not None and (now is None or cost <= _HOPE * now)
+    def _hopes(
+        self, first: int, last: int, spilled: frozenset[str], now: float
+    ) -> list[tuple[float, Segment]]:
+        """Segments of tasks [first, last) with their share of `now`, those with no hope left out."""
+        costs = ((self.cost(s, spilled), s) for s in self.segments(first, last))
+        return [(cost / now, s) for cost, s in costs if cost is not None and cost <= _HOPE * now]
 
 
 def _bands(rows: int, parts: Sequence[int]) -> list[int]:

@@ -119,6 +119,10 @@ class WeightPlan:
         size = self._chunk.get(number, max(1, groups[1] - groups[0]))
         return [(g, min(groups[1], g + size)) for g in range(groups[0], groups[1], size)]
 
+    def stays(self, number: int) -> bool:
+        """Whether a task's weights are loaded once."""
+        return number in self._resident
+
     def begin_round(self, number: int, groups: int) -> None:
         """Find the place for the next chunks of a task, the same in each of its cores."""
         if number in self._resident:
