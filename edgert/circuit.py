@@ -26,7 +26,7 @@ from edgert.codegen.hls.gantt import gantt
 from edgert.codegen.hls.isa import LANES, PARAM_WORDS, Load, Machine, Memory, Store
 from edgert.codegen.hls.listing import listing
 from edgert.codegen.hls.schedule import Schedule
-from edgert.codegen.hls.scheduler import Costs, find
+from edgert.codegen.hls.scheduler import find
 from edgert.codegen.hls.tasks import BINARY, SOFTMAX, Network, Task, network
 from edgert.codegen.hls.tile import Place
 from edgert.codegen.hls.verilog import TOP
@@ -104,9 +104,8 @@ def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit
     part = load_part(board.target)
     machine = fitting_machine(board, part, tasks)
     say(f"looking for a schedule of {len(tasks.tasks)} layers on {machine.cores} cores")
-    costs: Costs = {}
-    schedule = find(tasks, machine, costs=costs).schedule
-    schedule = replace(schedule, why=explained(tasks, machine, schedule, costs))
+    schedule = find(tasks, machine).schedule
+    schedule = replace(schedule, why=explained(tasks, machine, schedule))
     design = build(tasks, machine, schedule)
     _check_fields(design)
     resources = _predicted(machine, design.roms(), part)

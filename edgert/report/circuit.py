@@ -51,9 +51,9 @@ def layer_table(report: Report) -> str:
 
 
 def reasons(report: Report) -> str:
-    """Each segment of the schedule, its layers, and what the search found for them."""
+    """Each segment of the schedule, its layers, and what else they would take."""
     lines = [
-        "Cycles of each stage alone; in the whole, a stage's weights come while the one before computes."
+        "Cycles of each stage alone, modelled; in the whole, its weights come while the one before computes."
     ]
     for number_, segment in enumerate(report["fpga"]["schedule"]):
         layers = ", ".join(label(name) for name in segment["layers"])
