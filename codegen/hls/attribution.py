@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -32,14 +32,9 @@ def layer_cycles(design: Design, spans: Sequence[Span], cycles: int) -> dict[str
     of the one before it.
     """
     edges: dict[int, list[tuple[int, bool, str, int]]] = {0: [], cycles: []}
-    ends = [0] * len(design.agents)
-    for span in sorted(spans, key=lambda s: (s.agent, s.command)):
-        name = design.agents[span.agent][span.command].tag.step
-        computes = span.agent >= Machine.FIRST_CORE
-        start = max(span.start, ends[span.agent])
-        ends[span.agent] = max(start, span.end)
-        for at, by in ((start, 1), (ends[span.agent], -1)):
-            edges.setdefault(min(at, cycles), []).append((by, computes, name, span.agent))
+    for start, end, name, agent in _pieces(design, spans):
+        for at, by in ((start, 1), (end, -1)):
+            edges.setdefault(min(at, cycles), []).append((by, agent >= Machine.FIRST_CORE, name, agent))
     found: dict[str, float] = {}
     active: dict[bool, Counter[tuple[str, int]]] = {True: Counter(), False: Counter()}
     times = sorted(edges)
@@ -52,6 +47,26 @@ def layer_cycles(design: Design, spans: Sequence[Span], cycles: int) -> dict[str
         for name in running:
             found[name] = found.get(name, 0.0) + (then - now) / len(running)
     return _whole(found, cycles)
+
+
+def active_cycles(design: Design, spans: Sequence[Span]) -> dict[str, int]:
+    """Layer -> cycles in which any unit computes for it, whatever runs beside it."""
+    found: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    for start, end, name, agent in sorted(_pieces(design, spans)):
+        if agent >= Machine.FIRST_CORE:
+            found[name] = found.get(name, 0) + max(0, end - max(start, ends.get(name, 0)))
+            ends[name] = max(end, ends.get(name, 0))
+    return found
+
+
+def _pieces(design: Design, spans: Sequence[Span]) -> Iterator[tuple[int, int, str, int]]:
+    """(first cycle, behind the last, layer, agent) of each command, without its overlap with the one before."""
+    ends = [0] * len(design.agents)
+    for span in sorted(spans, key=lambda s: (s.agent, s.command)):
+        start = max(span.start, ends[span.agent])
+        ends[span.agent] = max(start, span.end)
+        yield start, ends[span.agent], design.agents[span.agent][span.command].tag.step, span.agent
 
 
 def _whole(shares: dict[str, float], total: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgert.board import Board
 from edgert.codegen.hls import folder as files
-from edgert.codegen.hls.attribution import layer_cycles
+from edgert.codegen.hls.attribution import active_cycles, layer_cycles
 from edgert.codegen.hls.isa import LANES
 from edgert.drivers.circuit_host import Ends, as_arrays
 from edgert.drivers.session import DISPATCH, Array, LayerProfile, Profile, Session
@@ -72,13 +72,19 @@ class VerilatorSession(Session):
         )  # fmt: skip
 
     def _layers(self, run: circuit.Run) -> list[LayerProfile]:
+        """busy: the share of their MACs that all units of the kind do while any of them has the layer."""
         cycles = layer_cycles(self._design, run.spans, run.cycles)
+        active = active_cycles(self._design, run.spans)
         machine = self._design.machine
         rows = []
         for layer in self.report["layers"]:
             taken = cycles.pop(layer["name"], 0)
             binary = layer["op"] in _BINARY
-            most = taken * LANES * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
+            most = (
+                active.get(layer["name"], 0)
+                * LANES
+                * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
+            )
             busy = f", {percent(layer['macs'], most)} busy" if layer["macs"] and most else ""
             rows.append(
                 LayerProfile(

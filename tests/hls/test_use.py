@@ -15,7 +15,7 @@ from edgert.board import load_board
 from edgert.cli.main import main
 from edgert.cli.reference import Reference
 from edgert.codegen.hls import folder, interpret
-from edgert.codegen.hls.attribution import layer_cycles
+from edgert.codegen.hls.attribution import active_cycles, layer_cycles
 from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Command, Design, Tag
 from edgert.codegen.hls.ends import ends
@@ -238,6 +238,7 @@ def test_cycles_are_shared_and_add_up() -> None:
     assert layer_cycles(design, spans, 160) == {"a": 90, "b": 50, "": 20}
     spans[3] = replace(spans[3], start=50)  # b on core 1 beside a on core 0: halves
     assert layer_cycles(design, spans, 160) == {"a": 65, "b": 75, "": 20}
+    assert active_cycles(design, spans) == {"a": 70, "b": 100}
 
 
 def test_boards_name_machines_that_fit_their_parts() -> None:
