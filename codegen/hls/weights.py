@@ -73,31 +73,42 @@ def _param_groups(task: Task, groups: int) -> int:
 class WeightPlan:
     """Of one segment. chunks: how a tile's groups are divided; at: where a chunk is now."""
 
-    def __init__(self, network: Network, machine: Machine, start: int, params_start: int) -> None:
+    def __init__(
+        self, network: Network, machine: Machine, segment: Segment, start: int, params_start: int
+    ) -> None:
         self._network, self._machine = network, machine
-        self._words = _Memory(machine.weight_words, start)
-        self._params = _Memory(machine.param_entries // LANES, params_start)
+        self._cores = dict(zip(segment.tasks, segment.cores, strict=True))
+        kinds = {(network.tasks[n].unit, cores) for n, cores in self._cores.items()}
+        assert all(a == b or a[0] != b[0] or not {*a[1]} & {*b[1]} for a in kinds for b in kinds)
+        self._words = {k: _Memory(machine.weight_words, start) for k in kinds}
+        self._params = {k: _Memory(machine.param_entries // LANES, params_start) for k in kinds}
         self._chunk: dict[int, int] = {}  # task -> groups at a time
         self._resident: dict[int, tuple[int, Slot]] = {}  # task -> (groups of a core, where)
         self._slot: dict[int, Slot] = {}
         self._have: dict[tuple[int, int], Chunk] = {}  # (resident, core) -> the chunk that it has
 
+    def memories(self, number: int) -> tuple[_Memory, _Memory]:
+        """Weights and parameters of the cores that a task runs on: the same for all that run there."""
+        key = self._network.tasks[number].unit, self._cores[number]
+        return self._words[key], self._params[key]
+
     @property
     def next_words(self) -> int:
-        return self._words.at
+        return max(m.at for m in self._words.values())
 
     @property
     def next_params(self) -> int:
-        return self._params.at
+        return max(m.at for m in self._params.values())
 
     def keep(self, number: int, groups: int) -> bool:
         """Make a task's weights resident, if they fit and leave room for every chunk of the others."""
         task = self._network.tasks[number]
-        words, params = task.weight_words * groups, _param_groups(task, groups)
-        before = (self._words.at, list(self._words.fixed), self._params.at, list(self._params.fixed))
-        at, p = self._words.take(words, keep=True), self._params.take(params, keep=True)
+        words, params = self.memories(number)
+        before = (words.at, list(words.fixed), params.at, list(params.fixed))
+        at = words.take(task.weight_words * groups, keep=True)
+        p = params.take(_param_groups(task, groups), keep=True)
         if at is None or p is None:
-            self._words.at, self._words.fixed, self._params.at, self._params.fixed = before
+            words.at, words.fixed, params.at, params.fixed = before
             return False
         self._resident[number] = groups, Slot(at, p)
         return True
@@ -106,11 +117,12 @@ class WeightPlan:
         """Load a task's weights whenever they are needed, as many groups at a time as half of the gap holds."""
         task = self._network.tasks[number]
         fit = groups
-        for memory, each in ((self._words, task.weight_words), (self._params, _param_groups(task, 1))):
+        words, params = self.memories(number)
+        for memory, each in ((words, task.weight_words), (params, _param_groups(task, 1))):
             gap = memory.largest_gap()
             if each > gap:
                 return False
-            if each and not (task.table and memory is self._params):
+            if each and not (task.table and memory is params):
                 fit = min(fit, max(1, gap // 2 // each))
         self._chunk[number] = fit
         return True
@@ -129,7 +141,8 @@ class WeightPlan:
             self._slot[number] = self._resident[number][1]
             return
         task = self._network.tasks[number]
-        at, p = self._words.take(task.weight_words * groups), self._params.take(_param_groups(task, groups))
+        words, params = self.memories(number)
+        at, p = words.take(task.weight_words * groups), params.take(_param_groups(task, groups))
         assert at is not None and p is not None, "stream() said that it fits"
         self._slot[number] = Slot(at, p)
 
@@ -151,17 +164,20 @@ def weight_plan(
     network: Network, machine: Machine, segment: Segment, plan: Steps, start: int, params_start: int
 ) -> WeightPlan:
     """Small layers stay first: each word that stays is saved once a band. Raises DoesNotFitError."""
-    found = WeightPlan(network, machine, start, params_start)
+    found = WeightPlan(network, machine, segment, start, params_start)
     groups, visits = _demand(network, segment, plan)
     coming = [n for n in groups if network.tasks[n].weight_words or network.tasks[n].params is not None]
     again = [n for n in coming if visits[n] > 1]
     for number in sorted(again, key=lambda n: network.tasks[n].weight_words * groups[n]):
-        others = [n for n in coming if n != number and n not in found._resident]
+        words, _ = found.memories(number)
+        others = [
+            n for n in coming if n != number and not found.stays(n) and found.memories(n)[0] is words
+        ]
         if not _room(network, found, groups, number, others):
             continue
         found.keep(number, groups[number])
     for number in coming:
-        if number not in found._resident and not found.stream(number, groups[number]):
+        if not found.stays(number) and not found.stream(number, groups[number]):
             _refuse(network.tasks[number], machine)
     return found
 
@@ -171,8 +187,9 @@ def _room(network: Network, plan: WeightPlan, groups: dict[int, int], number: in
     task = network.tasks[number]
     words = max((network.tasks[n].weight_words for n in others), default=0)
     params = max((_param_groups(network.tasks[n], 1) for n in others), default=0)
-    left = plan._words.largest_gap() - task.weight_words * groups[number]
-    left_params = plan._params.largest_gap() - _param_groups(task, groups[number])
+    memory, param_memory = plan.memories(number)
+    left = memory.largest_gap() - task.weight_words * groups[number]
+    left_params = param_memory.largest_gap() - _param_groups(task, groups[number])
     return left >= 2 * words and left_params >= min(2 * params, 2 + params)
 
 
