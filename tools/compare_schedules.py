@@ -96,7 +96,11 @@ def _loaded(workload: str) -> tuple[Network, tuple[Array, ...], tuple[Array, ...
     program, _ = tell_bounds(program)
     rng = np.random.default_rng(0)
     inputs = tuple(rng.integers(-128, 128, program.tensors[i].shape).astype(np.int8) for i in program.inputs)
-    return network(program), inputs, tuple(edgert.compile(data, target="host", name=workload).run_host(*inputs))
+    return (
+        network(program),
+        inputs,
+        tuple(edgert.compile(data, target="host", name=workload).run_host(*inputs)),
+    )
 
 
 def _group(group: Sequence[Point]) -> list[dict[str, Any]]:
@@ -117,7 +121,9 @@ def _point(point: Point, memo: scheduler.Memo) -> dict[str, Any]:
         return row | {"error": error.one_line()}
     design = build(tasks, where, found.schedule)
     run = _simulated(design, inputs)
-    exact = all(np.array_equal(a.reshape(-1), b.reshape(-1)) for a, b in zip(run.outputs, outputs, strict=True))
+    exact = all(
+        np.array_equal(a.reshape(-1), b.reshape(-1)) for a, b in zip(run.outputs, outputs, strict=True)
+    )
     assert exact, point.key
     return row | {
         "rtl_cycles": run.cycles, "modelled_cycles": found.cycles, "spilled": len(found.schedule.spilled),
@@ -151,7 +157,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
     at = sorted({key[:3] for key in cycles})
     ratios = {
-        arm: {key: cycles[*key, arm] / cycles[*key, "edgert"] for key in at if {(*key, arm), (*key, "edgert")} <= cycles.keys()}
+        arm: {
+            key: cycles[*key, arm] / cycles[*key, "edgert"]
+            for key in at if {(*key, arm), (*key, "edgert")} <= cycles.keys()
+        }
         for arm in ARMS
     }  # fmt: skip
     tight = {
@@ -167,7 +176,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         },
         "one_byte_a_cycle_and_spilled_points": len(tight),
         "by_bandwidth_over_sequential": {
-            f"{bus:g}": _mean(v for key, v in ratios["sequential"].items() if key[2] == bus) for bus in BUS_BYTES
+            f"{bus:g}": _mean(v for key, v in ratios["sequential"].items() if key[2] == bus)
+            for bus in BUS_BYTES
         },
         "lost": [
             {"point": " ".join(map(str, key)), "arm": arm, "ratio": round(ratio, 4)}

@@ -1,9 +1,9 @@
-"""The grid on which schedules are compared, fixed before anything was measured: workloads x sizes x bandwidths.
+"""The grid on which schedules are compared, fixed before anything was measured.
 
-Sizes were chosen for the run time of a simulation: weights and maps are a fraction of those in InTAR's paper. Every
-point has the same circuit: 8 cores of 8 lanes, 1,024 words of weights (8 KB) in each, 4 banks. On-chip
-bytes are those of the scratchpad. Bandwidth: bytes a cycle of the external bus, both ways together; latency
-40 cycles.
+Workloads x on-chip sizes x bandwidths. Sizes were chosen for the run time of a simulation: weights and maps
+are a fraction of those in InTAR's paper. Every point has the same circuit: 8 cores of 8 lanes, 1,024 words of
+weights (8 KB) in each, 4 banks. On-chip bytes are those of the scratchpad. Bandwidth: bytes a cycle of the
+external bus, both ways together; latency 40 cycles.
 """
 
 from __future__ import annotations

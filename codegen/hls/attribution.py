@@ -61,7 +61,7 @@ def active_cycles(design: Design, spans: Sequence[Span]) -> dict[str, int]:
 
 
 def _pieces(design: Design, spans: Sequence[Span]) -> Iterator[tuple[int, int, str, int]]:
-    """(first cycle, behind the last, layer, agent) of each command, without its overlap with the one before."""
+    """(first cycle, behind the last, layer, agent) of each command, less its overlap with the one before."""
     ends = [0] * len(design.agents)
     for span in sorted(spans, key=lambda s: (s.agent, s.command)):
         start = max(span.start, ends[span.agent])

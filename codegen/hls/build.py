@@ -5,8 +5,8 @@ Correct for any schedule: what waits for what follows from the words that comman
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,15 +51,28 @@ class _Builder:
     def design(self) -> Design:
         for number, segment in enumerate(self.schedule.segments):
             self._segment(number, segment)
+        self._check_commands()
         return Design(
             self.network.name, self.machine, tuple(tuple(c) for c in self.emitter.commands),
             self.external.image, self.external.inputs, self.external.outputs,
         )  # fmt: skip
 
+    def _check_commands(self) -> None:
+        agent = max(range(self.machine.agents), key=lambda a: len(self.emitter.commands[a]))
+        commands = self.emitter.commands[agent]
+        if len(commands) > self.machine.commands:
+            layers = Counter(c.tag.step for c in commands)
+            layer, most = max(layers.items(), key=lambda item: item[1])
+            raise DoesNotFitError(
+                f"the {self.machine.agent_name(agent)} has {len(commands):,} commands, the circuit holds "
+                f"{self.machine.commands:,}",
+                where=f"layer {layer}", rule=f"{most:,} of them are this layer's",
+                hint="larger weight memories, so that fewer and larger parts are loaded",
+            )  # fmt: skip
+
     def _sizes(self) -> dict[Space, int]:
         m = self.machine
         sizes: dict[Space, int] = {"scratch": m.scratch_bytes // LANES, "table": 128}
-        sizes["external"] = min(self.external.weights.values(), default=0) or len(self.external.image) // LANES
         sizes["external"] = len(self.external.image) // LANES
         for core in range(m.all_cores):
             sizes["weights", core] = m.weight_words
@@ -101,14 +114,17 @@ class _Builder:
         peak = int(np.argmax(live))
         layers = ", ".join(self.network.tasks[n].name for n in self.schedule.segments[peak].tasks)
         raise DoesNotFitError(
-            f"activations need {needed:,} bytes of scratchpad, the circuit has {self.machine.scratch_bytes:,}",
-            where=f"layers {layers}", rule="the peak is there", hint="a larger scratchpad, or a smaller layer",
+            f"activations need {needed:,} bytes of scratchpad, there are {self.machine.scratch_bytes:,}",
+            where=f"layers {layers}", rule="the peak is there",
+            hint="a larger scratchpad, or a smaller layer",
         )  # fmt: skip
 
     # ---- commands ----------------------------------------------------------------------------------------
 
     def _segment(self, number: int, segment: Segment) -> None:
-        plan = weight_plan(self.network, self.machine, segment, self.steps[number], self.start, self.params_start)
+        plan = weight_plan(
+            self.network, self.machine, segment, self.steps[number], self.start, self.params_start
+        )
         self.start, self.params_start = plan.next_words, plan.next_params
         kind = ""
         for move in self.steps[number].moves:
@@ -127,7 +143,11 @@ class _Builder:
         place = self.places[number][move.actor.tensor]
         words = place.map.row_words
         outside = self.external.tensors[move.actor.tensor]
-        tag = Tag(number, self._user(number, move.actor.tensor), f"rows {move.first}..{move.last} of {move.actor.tensor}")
+        tag = Tag(
+            number,
+            self._user(number, move.actor.tensor),
+            f"rows {move.first}..{move.last} of {move.actor.tensor}",
+        )
         for first, last in place.runs(move.first, move.last):
             inside = place.row(first) // LANES
             here = Region("scratch", slice(inside, inside + (last - first) * words))
@@ -164,7 +184,9 @@ class _Builder:
             for tile in found:
                 chunks = plan.chunks(task_number, tile.groups)
                 if round_ < len(chunks):
-                    self._core(number, task, places, tile, chunks[round_], cores[tile.core], plan, task_number)
+                    self._core(
+                        number, task, places, tile, chunks[round_], cores[tile.core], plan, task_number
+                    )
 
     def _load_round(
         self, number: int, task_number: int, found: Sequence[Tile], cores: Sequence[int], plan: WeightPlan,
@@ -210,12 +232,17 @@ class _Builder:
 
     def _emit_load(self, load: Load, to: tuple[str, Sequence[int]], words: slice, tag: Tag) -> None:
         kind, cores = to
-        self.emitter.emit(
-            Machine.LOADER, (load,), [], [Region((kind, core), words) for core in cores], tag
-        )
+        self.emitter.emit(Machine.LOADER, (load,), [], [Region((kind, core), words) for core in cores], tag)
 
     def _load_operand(
-        self, number: int, task: Task, chunk: tuple[int, int], mask: int, cores: Sequence[int], at: int, tag: Tag
+        self,
+        number: int,
+        task: Task,
+        chunk: tuple[int, int],
+        mask: int,
+        cores: Sequence[int],
+        at: int,
+        tag: Tag,
     ) -> None:
         """An activation as weights: one command for each group of 8 columns."""
         assert task.operand is not None
@@ -254,7 +281,7 @@ class _Builder:
         total = max(1, task.groups * task.out_rows * task.out_cols)
         tag = Tag(
             number, task.name,
-            f"groups {chunk[0]}..{chunk[1]} rows {tile.rows[0]}..{tile.rows[1]} cols {tile.cols[0]}..{tile.cols[1]}",
+            "groups {}..{} rows {}..{} cols {}..{}".format(*chunk, *tile.rows, *tile.cols),
             task.step.macs * share // total,
         )  # fmt: skip
         self.emitter.emit(Machine.FIRST_CORE + core, parts, reads_, [Region("scratch", write)], tag)

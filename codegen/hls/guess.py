@@ -20,7 +20,9 @@ LATENCY = 55  # from the last operand of a layer to the first of one that reads 
 SOFTMAX_ROW, SOFTMAX_ITEM = 60, 3
 
 
-def guess(network: Network, machine: Machine, segment: Segment, moved: Traffic, *, overlap: bool) -> float | None:
+def guess(
+    network: Network, machine: Machine, segment: Segment, moved: Traffic, *, overlap: bool
+) -> float | None:
     """Cycles; None where it does not fit."""
     plan = steps(network, segment, moved.loads, moved.stores)
     if _held_bytes(network, plan, moved) > machine.scratch_bytes:
@@ -34,7 +36,8 @@ def guess(network: Network, machine: Machine, segment: Segment, moved: Traffic, 
     per_word = LANES / machine.bus_bytes
     constants = _constant_words(network, segment, tasks, weights) * per_word
     tensors = sum(
-        (m.last - m.first) * network.maps[m.actor.tensor].row_words for m in plan.moves if m.actor.kind != TASK
+        (m.last - m.first) * network.maps[m.actor.tensor].row_words
+        for m in plan.moves if m.actor.kind != TASK
     ) * per_word  # fmt: skip
     requests = machine.latency_cycles * sum(m.actor.kind != TASK for m in plan.moves)
     if not overlap:
@@ -100,5 +103,3 @@ def _constant_words(network: Network, segment: Segment, moves: list[Move], weigh
             words += len(task.params[0]) // LANES * PARAM_WORDS
         total += words * (1 if weights.stays(number) else count)
     return total
-
-

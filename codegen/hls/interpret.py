@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def _memories(machine: Machine, external: Array) -> Memories:
         external,
         np.zeros(machine.scratch_bytes, np.uint8),
         [np.zeros(machine.weight_words * width, np.uint8) for width in widths],
-        [(np.zeros(entries, np.int64), np.zeros(entries, np.int64), np.zeros(entries, np.int64)) for _ in cores],
+        [(*np.zeros((3, entries), np.int64),) for _ in cores],
         np.zeros(256, np.int64),
     )  # fmt: skip
 
@@ -168,11 +169,15 @@ def _ring_rows(read: Read) -> Array:
 def _windows(items: Array, mac: Mac) -> Array:
     """Columns -> pixels of kw columns, kh words each, column by column."""
     first = np.arange(mac.cols)[:, None] * mac.sw + np.arange(mac.kw)
-    assert items.shape[2] == (mac.cols - 1) * mac.sw + mac.kw and items.shape[4] == 1 and mac.kh == items.shape[3]
+    assert (
+        items.shape[2] == (mac.cols - 1) * mac.sw + mac.kw
+        and items.shape[4] == 1
+        and mac.kh == items.shape[3]
+    )
     return np.ascontiguousarray(items[:, :, :, :, 0, 0][:, :, first])  # [g, rows, cols, kw, kh, 8]
 
 
-def _accumulate(mac: Mac, pixels: Array, weights: Array, params: tuple[Array, Array, Array]) -> Array:
+def _accumulate(mac: Mac, pixels: Array, weights: Array, params: tuple[Array, Array, Array]) -> Any:
     """int64 [groups, pixels, 8]."""
     signed = pixels.view(np.int8).astype(np.int64)
     if mac.op == Op.TABLE:
@@ -200,7 +205,7 @@ def _accumulate(mac: Mac, pixels: Array, weights: Array, params: tuple[Array, Ar
 def _results(out: Out, acc: Array, params: tuple[Array, Array, Array]) -> Array:
     """uint8 [groups, pixels, 8]; in Mode.SIGN [groups, pixels, 1]."""
     if out.uniform:
-        bias, multiplier, shift = (np.int64(v) for v in (0, out.u_multiplier, out.u_shift))
+        bias, multiplier, shift = (np.array(v, np.int64) for v in (0, out.u_multiplier, out.u_shift))
     else:
         here = (out.p_base + np.arange(out.groups * LANES)).reshape(-1, 1, LANES)
         bias, multiplier, shift = (p[here] for p in params)
@@ -209,24 +214,27 @@ def _results(out: Out, acc: Array, params: tuple[Array, Array, Array]) -> Array:
     if out.mode == Mode.RAW:
         return acc.astype(np.uint8)
     if out.mode == Mode.SIGN:
-        return np.packbits(acc >= 0, axis=2, bitorder="little")
+        bits: Array = np.packbits(acc >= 0, axis=2, bitorder="little")
+        return bits
     y = (twice if out.mode == Mode.TWICE else once)(acc, multiplier, shift)
-    return np.clip(y + out.y_zero, out.y_min, out.y_max).astype(np.int8).view(np.uint8)
+    clamped: Array = np.clip(y + out.y_zero, out.y_min, out.y_max)
+    return clamped.astype(np.int8).view(np.uint8)
 
 
-def _half_away(value: Array, shift: Array) -> Array:
+def _half_away(value: Array, shift: Any) -> Array:
     """round(value / 2**shift), halves away from zero; shift 0: the value."""
     half = np.where(shift > 0, (np.int64(1) << np.maximum(shift - 1, 0)) - (value < 0), 0)
-    return (value + half) >> shift
+    rounded: Array = (value + half) >> shift
+    return rounded
 
 
-def twice(acc: Array, multiplier: Array, shift: Array) -> Array:
+def twice(acc: Array, multiplier: Any, shift: Any) -> Array:
     """docs/numerics.md, section 2."""
     high = ((acc << np.maximum(shift, 0)) * multiplier + (1 << 30)) >> 31
     return _half_away(high, np.maximum(-shift, 0))
 
 
-def once(acc: Array, multiplier: Array, shift: Array) -> Array:
+def once(acc: Array, multiplier: Any, shift: Any) -> Array:
     """docs/numerics.md, section 2. shift <= 30."""
     return _half_away(acc * multiplier, 31 - shift)
 
@@ -258,7 +266,7 @@ def _softmax(c: Softmax, m: Memories) -> None:
         m.scratch[c.y + row * c.y_stride :][: len(padded)] = padded
 
 
-def softmax_row(x: Array, table: Array) -> Array:
+def softmax_row(x: Array, table: Array) -> Any:
     """docs/numerics.md, section 5: int64 [n] -> int64 [n]."""
     e = table[x.max() - x]
     total = int(((e + (1 << 11)) >> 12).sum())  # Q12.19

@@ -271,7 +271,8 @@ class Machine:
     """What a circuit has. *_bytes, *_words (64 bits), *_entries: sizes of memories, each a multiple of 64.
 
     bus_bytes: bytes a cycle of the external memory, both ways together (a share, 0.5 say, is allowed);
-    latency_cycles: from a request to its first word. fifo: words that a core may have read ahead.
+    latency_cycles: from a request to its first word. fifo: words that a core may have read ahead. commands:
+    at most so many for an agent.
     """
 
     cores: int
@@ -284,6 +285,7 @@ class Machine:
     fifo: int = 16
     bus_bytes: float = 8.0
     latency_cycles: int = 40
+    commands: int = (1 << NEED_BITS) - 1
 
     LOADER: ClassVar[int] = 0
     STORER: ClassVar[int] = 1

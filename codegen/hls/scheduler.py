@@ -1,8 +1,8 @@
 """Finds a Schedule: dynamic programming over the layers, then improvement of the whole by its modelled time.
 
 The time of a segment alone is guessed from its counts (guess.py); the best cut of the layers into segments
-follows from these guesses. Segments overlap in truth, one loading its weights while the one before computes, so
-the result is then built, timed (cycles.py) and changed step by step, as long as the time of the whole falls.
+follows from these guesses. Segments overlap in truth, one loading its weights while the one before computes,
+so the result is then built, timed (cycles.py) and changed step by step, while the time of the whole falls.
 Which patterns may be used is an Arm: the fixed patterns that others use are arms of the same search.
 """
 
@@ -38,7 +38,7 @@ _TRIED = 3  # neighbours of a segment that are built and timed, in each round
 
 @dataclass(frozen=True)
 class Arm:
-    """patterns it may use. overlap: transfers beside computation. few: as few segments as fit, before time."""
+    """patterns it may use. overlap: transfers beside computation. few: as few segments as fit, then time."""
 
     name: str
     patterns: tuple[str, ...]
@@ -72,9 +72,7 @@ class Memo:
     found: dict[Arm, Found] = field(default_factory=dict)
 
 
-def find(
-    network: Network, machine: Machine, arm: Arm = ARMS["edgert"], memo: Memo | None = None
-) -> Found:
+def find(network: Network, machine: Machine, arm: Arm = ARMS["edgert"], memo: Memo | None = None) -> Found:
     """The best Schedule of an arm. Raises DoesNotFitError where no schedule fits."""
     memo = memo or Memo()
     if arm not in memo.found:
@@ -104,6 +102,9 @@ def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | N
         return None
 
 
+_Cut = tuple[float, tuple[Segment, ...], frozenset[str]]  # cycles, segments, spilled
+
+
 class _Search:
     def __init__(self, network: Network, machine: Machine, arm: Arm, memo: Memo) -> None:
         self.network, self.machine, self.arm = network, machine, arm
@@ -114,7 +115,11 @@ class _Search:
 
     def cost(self, segment: Segment, spilled: frozenset[str]) -> float | None:
         """Cycles of a segment alone, guessed; None where it does not fit."""
-        touched = {n for t in segment.tasks for n in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name)}
+        touched = {
+            n
+            for t in segment.tasks
+            for n in (*reads(self.network.tasks[t]), self.network.tasks[t].output.name)
+        }
         key = segment, spilled & touched, self.arm.overlap
         if key not in self._costs:
             moved = traffic(self.network, Schedule((segment,), key[1]), 0)
@@ -153,7 +158,7 @@ class _Search:
         return tuple(range(count))
 
     def _shares(self, tasks: Sequence[Task]) -> tuple[tuple[int, ...], ...]:
-        """Cores of its own for each task, as many as make the slowest fastest; shared where there are too few."""
+        """Cores of its own for each task, as many as make the slowest fastest; shared if too few."""
         found: dict[int, tuple[int, ...]] = {}
         for unit, count in ((CORE, self.machine.cores), (BINARY, self.machine.binary_cores)):
             mine = [i for i, t in enumerate(tasks) if t.unit == unit]
@@ -165,15 +170,11 @@ class _Search:
 
     def start(self) -> Found:
         """The best cut by the sum of its segments' times, made to fit."""
-        if self.arm.few:
-            cut = self._fewest()
-        else:
-            cut = self._cut()
-        return self._fitted(*cut)
+        return self._fitted(*(self._fewest() if self.arm.few else self._cut()))
 
     def _cut(self) -> tuple[tuple[Segment, ...], frozenset[str]]:
         """Over (tasks done, whether what crosses there is spilled)."""
-        best: dict[tuple[int, bool], tuple[float, tuple[Segment, ...], frozenset[str]]] = {(0, False): (0, (), frozenset())}
+        best: dict[tuple[int, bool], _Cut] = {(0, False): (0, (), frozenset())}
         longest = _LONGEST if len(self.arm.patterns) > 1 else 1
         for last in range(1, self.count + 1):
             for first in range(last - 1, max(0, last - longest) - 1, -1):
@@ -186,10 +187,7 @@ class _Search:
             self._nothing_fits()
         return min(ends, key=lambda e: e[0])[1:]
 
-    def _extend(
-        self, best: dict[tuple[int, bool], tuple[float, tuple[Segment, ...], frozenset[str]]], first: int, last: int,
-        before: bool,
-    ) -> None:  # fmt: skip
+    def _extend(self, best: dict[tuple[int, bool], _Cut], first: int, last: int, before: bool) -> None:
         base, segments, spilled = best[first, before]
         for after in self._choices(last):
             wanted = spilled | self._crossing(first, before) | self._crossing(last, after)
@@ -240,7 +238,9 @@ class _Search:
     def _nothing_fits(self) -> None:
         """Raise the reason of the first layer that fits nowhere."""
         for number, task in enumerate(self.network.tasks):
-            outside = frozenset(n for n in (*reads(task), task.output.name) if not self.network.maps[n].lane_rows)
+            outside = frozenset(
+                n for n in (*reads(task), task.output.name) if not self.network.maps[n].lane_rows
+            )
             for segment in self.segments(number, number + 1):
                 if self.cost(segment, outside) is not None:
                     break
@@ -265,7 +265,10 @@ class _Search:
                 raise AssertionError("it fits after all")
             largest = max(sorted(whole), key=lambda n: self.network.maps[n].nbytes)
             banded = tuple(self._banded(s, largest) for s in segments)
-            segments, schedule = banded, replace(schedule, segments=banded, spilled=schedule.spilled | {largest})
+            segments, schedule = (
+                banded,
+                replace(schedule, segments=banded, spilled=schedule.spilled | {largest}),
+            )
         return Found(schedule, cycles)
 
     def _banded(self, segment: Segment, name: str) -> Segment:
@@ -309,7 +312,10 @@ class _Search:
                         changed = (*segments[:at], joined, *segments[at + 2 :])
                         yield hope, replace(schedule, segments=changed, spilled=kept)
         for cut in range(first + 1, last):
-            halves = [min(self._hopes(*span, spilled, now), key=lambda h: h[0], default=None) for span in ((first, cut), (cut, last))]
+            halves = [
+                min(self._hopes(*span, spilled, now), key=lambda h: h[0], default=None)
+                for span in ((first, cut), (cut, last))
+            ]
             if not self.arm.few and halves[0] and halves[1]:
                 parts = (halves[0][1], halves[1][1])
                 changed = (*segments[:at], *parts, *segments[at + 1 :])

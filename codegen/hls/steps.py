@@ -97,7 +97,7 @@ def _targets(network: Network, segment: Segment, actors: Sequence[Actor]) -> lis
                 need[x.name] = max(need.get(x.name, 0), wanted)
             if task.operand is not None and rows:
                 need[task.operand.name] = task.operand.rows
-        for name, rows in need.items():
+        for name in list(need):
             if step == count - 1 and name not in inside and _read_elsewhere(network, segment, name):
                 need[name] = network.maps[name].rows  # stays on chip for the next reader: all of it
         found.append([need.get(a.tensor, 0) for a in actors])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -248,7 +249,7 @@ def _check_inputs(program: Program, step: Step) -> None:
         raise _refuse(step, f"batch {step.attrs['batch']}", "a circuit computes one image at a time")
 
 
-def _clamps(step: Step) -> dict[str, int]:
+def _clamps(step: Step) -> dict[str, Any]:
     a = step.attrs
     return {
         "y_zero": int(a.get("y_zero", 0)),
@@ -257,7 +258,7 @@ def _clamps(step: Step) -> dict[str, int]:
     }
 
 
-def _window(step: Step) -> dict[str, int]:
+def _window(step: Step) -> dict[str, Any]:
     a = {k: int(v) for k, v in step.attrs.items()}
     return {
         "out_rows": a["out_h"], "out_cols": a["out_w"], "kh": a["kernel_h"], "kw": a["kernel_w"],
@@ -296,7 +297,9 @@ Maker = Callable[[Step, tuple[Map, ...], Map, Mapping[str, Array]], Task]
 
 def _conv2d(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
     if int(step.attrs["groups"]) != 1:
-        raise _refuse(step, f"{step.attrs['groups']} groups", "a circuit convolves all channels or each alone")
+        raise _refuse(
+            step, f"{step.attrs['groups']} groups", "a circuit convolves all channels or each alone"
+        )
     groups = _groups(output.channels)
     zero = int(step.attrs["x_zero"])
     return Task(
@@ -311,7 +314,7 @@ def _dense(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[
     x, batch, depth = inputs[0], int(step.attrs["batch"]), int(step.attrs["in_c"])
     groups, zero = _groups(output.channels), int(step.attrs["x_zero"])
     if x.cols * x.rows == batch and x.channels == depth:
-        window = {"out_rows": x.rows, "out_cols": x.cols}
+        window: dict[str, Any] = {"out_rows": x.rows, "out_cols": x.cols}
     elif batch == 1 and x.rows * x.cols * x.channels == depth:
         window = {"out_rows": 1, "out_cols": 1, "kh": x.rows, "kw": x.cols}
     else:
@@ -348,9 +351,12 @@ def _max_pool(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, 
 
 def _avg_pool(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Array]) -> Task:
     a = {k: int(v) for k, v in step.attrs.items()}
-    if a["pad_top"] or a["pad_left"] or (a["out_h"] - 1) * a["stride_h"] + a["kernel_h"] > a["in_h"] or (
-        a["out_w"] - 1
-    ) * a["stride_w"] + a["kernel_w"] > a["in_w"]:
+    if (
+        a["pad_top"]
+        or a["pad_left"]
+        or (a["out_h"] - 1) * a["stride_h"] + a["kernel_h"] > a["in_h"]
+        or (a["out_w"] - 1) * a["stride_w"] + a["kernel_w"] > a["in_w"]
+    ):
         raise _refuse(step, "windows over the border", "a circuit's average pool divides by one number")
     clamps = _clamps(step) | {"y_zero": 0}
     return Task(
@@ -360,14 +366,14 @@ def _avg_pool(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, 
 
 
 def reciprocal(count: int) -> tuple[int, int]:
-    """(multiplier, shift) with once(sum) = sum / count, halves away from zero, for any `count` int8 values."""
+    """(multiplier, shift) with once(sum) = sum / count, halves away from zero, for `count` int8 values."""
     shift = 1 - count.bit_length()
     multiplier = -(-(1 << 31 - shift) // count)
     if multiplier == 1 << 31:
         multiplier, shift = 1 << 30, shift + 1
     sums = np.arange(-128 * count, 127 * count + 1)
     exact = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
-    assert (once(sums, np.int64(multiplier), np.int64(shift)) == exact).all(), count
+    assert (once(sums, multiplier, shift) == exact).all(), count
     return multiplier, shift
 
 
@@ -381,11 +387,13 @@ def _mean(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Arra
     )  # fmt: skip
 
 
-def _flat(step: Step, inputs: tuple[Map, ...], output: Map) -> dict[str, int]:
+def _flat(step: Step, inputs: tuple[Map, ...], output: Map) -> dict[str, Any]:
     """Rows of words. All operands lie alike."""
     for x in inputs:
         if (x.rows, x.row_bytes, x.pixel_bytes) != (output.rows, output.row_bytes, output.pixel_bytes):
-            raise _refuse(step, f"a {x.rows}x{x.cols}x{x.channels} operand", "operands have the result's shape")
+            raise _refuse(
+                step, f"a {x.rows}x{x.cols}x{x.channels} operand", "operands have the result's shape"
+            )
     return {"out_rows": output.rows, "out_cols": output.row_words, "groups": 1, "kw": len(inputs)}
 
 
@@ -393,11 +401,12 @@ def _add(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Array
     a = {k: int(v) for k, v in step.attrs.items()}
     byte = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64)
     tables = [
-        twice((byte - a[f"{x}_zero"]) << a["left_shift"], np.int64(a[f"{x}_multiplier"]), np.int64(a[f"{x}_shift"]))
+        twice((byte - a[f"{x}_zero"]) << a["left_shift"], a[f"{x}_multiplier"], a[f"{x}_shift"])
         for x in ("x0", "x1")
     ]  # fmt: skip
     return Task(
-        step, CORE, Op.ADD, Mode.TWICE, inputs, output, params=(tables[0], tables[1], np.zeros(256, np.int64)),
+        step, CORE, Op.ADD, Mode.TWICE, inputs, output,
+        params=(tables[0], tables[1], np.zeros(256, np.int64)),
         uniform=(a["y_multiplier"], a["y_shift"]), **_flat(step, inputs, output), **_clamps(step),
     )  # fmt: skip
 
@@ -413,7 +422,8 @@ def _mul(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Array
 def _lut(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
     none = np.zeros(256, np.int64)
     return Task(
-        step, CORE, Op.TABLE, Mode.RAW, inputs, output, params=(constants["table"].astype(np.int64), none, none),
+        step, CORE, Op.TABLE, Mode.RAW, inputs, output,
+        params=(constants["table"].astype(np.int64), none, none),
         **_flat(step, inputs, output),
     )  # fmt: skip
 
@@ -421,8 +431,9 @@ def _lut(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[st
 def _matmul(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Array]) -> Task:
     a = {k: int(v) for k, v in step.attrs.items()}
     return Task(
-        step, CORE, Op.DOT, Mode.TWICE, inputs[:1], output, a["rows"], 1, _groups(a["columns"]), run=a["depth"],
-        x_zero=a["x0_zero"], w_zero=a["x1_zero"], uniform=(a["y_multiplier"], a["y_shift"]), operand=inputs[1],
+        step, CORE, Op.DOT, Mode.TWICE, inputs[:1], output, a["rows"], 1, _groups(a["columns"]),
+        run=a["depth"], x_zero=a["x0_zero"], w_zero=a["x1_zero"],
+        uniform=(a["y_multiplier"], a["y_shift"]), operand=inputs[1],
         **_clamps(step),
     )  # fmt: skip
 
@@ -448,9 +459,13 @@ def _bits_of(weights: Array, words: int) -> Array:
 def _binary_conv2d(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
     window, value = _window(step), int(step.attrs["pad_value"])
     x, groups = inputs[0], output.pixel_bytes
-    bordered = window["top"] or window["left"] or (
-        (window["out_rows"] - 1) * window["sh"] + (window["kh"] - 1) * window["dh"] >= x.rows
-        or (window["out_cols"] - 1) * window["sw"] + (window["kw"] - 1) * window["dw"] >= x.cols
+    bordered = (
+        window["top"]
+        or window["left"]
+        or (
+            (window["out_rows"] - 1) * window["sh"] + (window["kh"] - 1) * window["dh"] >= x.rows
+            or (window["out_cols"] - 1) * window["sw"] + (window["kw"] - 1) * window["dw"] >= x.cols
+        )
     )
     spare = x.pixel_bytes * 8 - x.channels
     if bordered and (value == 0 or (spare and value > 0)):
@@ -462,7 +477,8 @@ def _binary_conv2d(step: Step, inputs: tuple[Map, ...], output: Map, constants: 
         weights[channel // LANES, :, channel % LANES] = row
     bound = -(-(constants["threshold"].astype(np.int64) + taps * x.channels) // 2) + taps * spare
     return Task(
-        step, BINARY, Op.XNOR, Mode.SIGN, inputs, output, groups=groups, run=words, pad=-1 if value > 0 else 0,
+        step, BINARY, Op.XNOR, Mode.SIGN, inputs, output, groups=groups, run=words,
+        pad=-1 if value > 0 else 0,
         weights=weights.reshape(groups, taps * words, LANES * LANES), params=_signs(bound, groups), **window,
     )  # fmt: skip
 
@@ -476,7 +492,9 @@ def _signs(bound: Array, groups: int) -> tuple[Array, Array, Array]:
     return bias, none, none
 
 
-def _first_binary_conv2d(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
+def _first_binary_conv2d(
+    step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]
+) -> Task:
     groups, zero = output.pixel_bytes, int(step.attrs["x_zero"])
     return Task(
         step, CORE, Op.DOT, Mode.SIGN, inputs, output, groups=groups, run=inputs[0].channels, x_zero=zero,
@@ -488,7 +506,9 @@ def _first_binary_conv2d(step: Step, inputs: tuple[Map, ...], output: Map, const
 def _binary_pool(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
     window, minimum = _window(step), constants["minimum"]
     if window["top"] or window["left"] or (minimum.any() and not minimum.all()):
-        raise _refuse(step, "a border, or minima and maxima", "a circuit's pool of bits has one of them, inside")
+        raise _refuse(
+            step, "a border, or minima and maxima", "a circuit's pool of bits has one of them, inside"
+        )
     op = Op.AND if minimum.any() else Op.OR
     return Task(step, BINARY, op, Mode.WORD, inputs, output, groups=output.pixel_bytes // LANES, **window)
 

@@ -62,7 +62,11 @@ def core_parts(
     first = max(0, task.first_row(tile.rows[0])) if not task.flat else tile.rows[0]
     last = task.rows_needed(tile.rows[1]) if not task.flat else tile.rows[1]
     read = [x.words_of_rows(first, max(last, first)) for x in inputs]
-    parts = (_read(task, inputs, tile, chunk), _mac(task, tile, chunk, at), _out(task, output, tile, chunk, at))
+    parts = (
+        _read(task, inputs, tile, chunk),
+        _mac(task, tile, chunk, at),
+        _out(task, output, tile, chunk, at),
+    )
     return parts, read, _written(task, output, tile, chunk)
 
 
@@ -79,14 +83,20 @@ def _read(task: Task, inputs: Sequence[Place], tile: Tile, chunk: Chunk) -> Read
     iy0, ix0 = tile.rows[0] * task.sh - task.top, tile.cols[0] * task.sw - task.left
     per_group = 0 if task.op in (Op.DOT, Op.XNOR) else LANES
     offset = ix0 * x.map.pixel_bytes + chunk[0] * per_group
-    window = {"cols": cols, "kw": task.kw, "s_col": task.sw * x.map.pixel_bytes, "d_ix": task.sw if cols > 1 else 0}
+    window = {
+        "cols": cols,
+        "kw": task.kw,
+        "s_col": task.sw * x.map.pixel_bytes,
+        "d_ix": task.sw if cols > 1 else 0,
+    }
     if task.windowed:
         window = {"cols": (cols - 1) * task.sw + task.kw, "s_col": x.map.pixel_bytes, "d_ix": 1}
     return Read(
         words=int(not bytewise), groups=chunk[1] - chunk[0], rows=rows, kh=task.kh, run=task.run,
         base=x.row(iy0) + offset, s_group=per_group, s_row=task.sh * x.map.row_bytes,
         s_ky=task.dh * x.map.row_bytes, s_kx=task.dw * x.map.pixel_bytes, iy0=iy0, ix0=ix0,
-        in_h=x.map.rows, in_w=x.map.cols, d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw, pad=task.pad,
+        in_h=x.map.rows, in_w=x.map.cols, d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw,
+        pad=task.pad,
         **window, **x.ring(offset),
     )  # fmt: skip
 
@@ -137,7 +147,9 @@ def _written(task: Task, output: Place, tile: Tile, chunk: Chunk) -> Array:
     if task.flat:
         return (rows[:, None] + np.arange(*tile.cols)).reshape(-1)
     pixel_words = m.pixel_bytes // LANES
-    words = np.arange(chunk[0] // LANES, -(-chunk[1] // LANES)) if task.mode == Mode.SIGN else np.arange(*chunk)
+    words = (
+        np.arange(chunk[0] // LANES, -(-chunk[1] // LANES)) if task.mode == Mode.SIGN else np.arange(*chunk)
+    )
     cols = np.arange(*tile.cols) * pixel_words
     return (rows[:, None, None] + cols[:, None] + words).reshape(-1)
 

@@ -10,7 +10,7 @@ from edgert.codegen.hls.tasks import Network, reads
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a segment brings from outside of the chip and takes there; whole: tensors that stay on the chip."""
+    """What a segment brings from outside of the chip and takes there; whole: tensors that stay on it."""
 
     loads: tuple[str, ...]
     stores: tuple[str, ...]
@@ -24,7 +24,11 @@ def traffic(network: Network, schedule: Schedule, number: int) -> Traffic:
     read = list(dict.fromkeys(name for n in segment.tasks for name in reads(network.tasks[n])))
     outside = [name for name in read if name not in made]
     first = {
-        name: next(i for i, s in enumerate(schedule.segments) if any(name in reads(network.tasks[n]) for n in s.tasks))
+        name: next(
+            i
+            for i, s in enumerate(schedule.segments)
+            if any(name in reads(network.tasks[n]) for n in s.tasks)
+        )
         for name in outside
     }  # fmt: skip
     loads = [

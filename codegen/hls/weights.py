@@ -114,7 +114,7 @@ class WeightPlan:
         return True
 
     def stream(self, number: int, groups: int) -> bool:
-        """Load a task's weights whenever they are needed, as many groups at a time as half of the gap holds."""
+        """Load a task's weights whenever they are needed, as many groups at a time as half of the gap has."""
         task = self._network.tasks[number]
         fit = groups
         words, params = self.memories(number)
@@ -170,9 +170,7 @@ def weight_plan(
     again = [n for n in coming if visits[n] > 1]
     for number in sorted(again, key=lambda n: network.tasks[n].weight_words * groups[n]):
         words, _ = found.memories(number)
-        others = [
-            n for n in coming if n != number and not found.stays(n) and found.memories(n)[0] is words
-        ]
+        others = [n for n in coming if n != number and not found.stays(n) and found.memories(n)[0] is words]
         if not _room(network, found, groups, number, others):
             continue
         found.keep(number, groups[number])
@@ -212,8 +210,8 @@ def _demand(network: Network, segment: Segment, plan: Steps) -> tuple[dict[int, 
 
 def _refuse(task: Task, machine: Machine) -> None:
     raise DoesNotFitError(
-        f"8 channels need {task.weight_words:,} words of weights and {_param_groups(task, 1) * LANES} entries of "
-        f"parameters, a core has {machine.weight_words:,} and {machine.param_entries:,}",
+        f"8 channels need {task.weight_words:,} words of weights and {_param_groups(task, 1) * LANES} "
+        f"entries of parameters, a core has {machine.weight_words:,} and {machine.param_entries:,}",
         where=f"layer {task.name}", rule="the weights of 8 channels fit into a core",
         hint="a board with larger cores, or a layer with fewer inputs",
     )  # fmt: skip

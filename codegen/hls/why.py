@@ -73,7 +73,7 @@ class _Why:
         """(cycles, segment) of a pattern in the bands that suit it best."""
         cores = self.shares(tasks) if pattern == PIPELINE else tuple(self.all_cores(n) for n in tasks)
         rows = self.network.tasks[tasks[-1]].output.rows
-        found = []
+        found: list[tuple[int, int, Segment]] = []
         for band in dict.fromkeys(0 if n == 1 or rows == 1 else -(-rows // n) for n in _BANDS):
             segment = Segment(pattern, tasks, cores, band, skew=band > 0)
             cycles = self.cycles(segment) if segment != but else None
