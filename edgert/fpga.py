@@ -15,7 +15,8 @@ class Fpga:
     """The machine of docs/fpga.md. cores: of 8 lanes; binary_cores: XNOR and count; softmax: 0 or 1 units.
 
     scratch_bytes: of the shared scratchpad, in `banks` (a power of 2). weight_words: 64-bit words of weight
-    memory, param_entries: entries of parameter memory, of each core.
+    memory, param_entries: entries of parameter memory, of each core. A network that needs binary cores has as
+    many cores beside them as the part has room for.
     """
 
     cores: int

@@ -59,7 +59,7 @@ def _synthesised(artifact: Artifact, board: Board, part: Part, args: argparse.Na
             clock_mhz=(board.clock_hz or 0) / 1e6,
             seeds=range(1, args.seeds + 1),
             place=not args.no_place,
-            folder=artifact.folder / circuit["folder"],
+            folder=artifact.folder / circuit.get("folder", ""),
         )
 
 

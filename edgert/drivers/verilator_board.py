@@ -80,11 +80,8 @@ class VerilatorSession(Session):
         for layer in self.report["layers"]:
             taken = cycles.pop(layer["name"], 0)
             binary = layer["op"] in _BINARY
-            most = (
-                active.get(layer["name"], 0)
-                * LANES
-                * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
-            )
+            lanes = LANES * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
+            most = active.get(layer["name"], 0) * lanes
             busy = f", {percent(layer['macs'], most)} busy" if layer["macs"] and most else ""
             rows.append(
                 LayerProfile(

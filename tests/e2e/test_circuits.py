@@ -68,7 +68,7 @@ def test_real_images(shared_models_dir: Path) -> None:
             (y,) = session.run(x)
             np.testing.assert_array_equal(y, reference.run([x])[0])
             right += int(y.argmax() == label)
-    assert right > 70, right
+    assert right > 50, right  # the images went through JPEG
 
 
 @pytest.fixture(scope="module")
