@@ -6,7 +6,10 @@ before it is written. Constants are properties of csrc/verilog, checked by tests
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from edgert.codegen.hls.design import Command, Design, parts_of
 from edgert.codegen.hls.isa import (
@@ -16,9 +19,7 @@ from edgert.codegen.hls.isa import (
     Load,
     Mac,
     Machine,
-    Mode,
     Op,
-    Out,
     Read,
     Softmax,
     Store,
@@ -36,6 +37,7 @@ STORE_START, STORE_END = 9, 4
 SCRATCH_LOAD = 20  # from the start of a load out of the scratchpad to its first word
 SOFTMAX_ROW, SOFTMAX_ITEM = 86.5, 3
 ADD_WORD = 9
+_CRITICAL = 0.4  # words for a cycle of Mac from which the banks may hold a command up
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class _Agent:
 
 def estimate(design: Design) -> Times:
     """Raises RuntimeError at a deadlock, which build() does not make."""
-    return _Clock(design).run()
+    alone = _Clock(design, {}).run()
+    waits = _waits(design, alone.spans)
+    return _Clock(design, waits).run() if waits else alone
 
 
 def items(read: Read, mac: Mac) -> int:
@@ -80,7 +84,7 @@ def items(read: Read, mac: Mac) -> int:
     return read.groups * read.rows * read.cols * read.kh * read.kw * read.run
 
 
-def mac_cycles(read: Read, mac: Mac, out: Out) -> int:
+def mac_cycles(read: Read, mac: Mac) -> int:
     """Cycles that Mac works on a command, if items come in time."""
     pixels = mac.groups * mac.rows * mac.cols
     if mac.op == Op.ADD:
@@ -90,8 +94,6 @@ def mac_cycles(read: Read, mac: Mac, out: Out) -> int:
     if mac.window:
         return pixels * max(mac.kh * mac.kw, LANES) + mac.groups * mac.rows * _row_fill(mac)
     each = read.kh * read.kw * read.run
-    if out.mode == Mode.WORD:
-        return pixels * each
     return pixels * max(each, LANES)
 
 
@@ -110,17 +112,39 @@ def read_words(read: Read) -> float:
     return windows * read.kw * -(-read.run // LANES)
 
 
-def _together(design: Design) -> dict[tuple[int, str], int]:
-    """How many cores work on a layer: they ask the banks at the same time."""
-    cores: dict[tuple[int, str], set[int]] = {}
-    for agent in range(Machine.FIRST_CORE, Machine.FIRST_CORE + design.machine.all_cores):
-        for command in design.agents[agent]:
-            cores.setdefault((command.tag.stage, command.tag.step), set()).add(agent)
-    return {key: len(found) for key, found in cores.items()}
+Waits = dict[tuple[int, int], float]  # (agent, command) -> cycles of a word
+
+
+def _waits(design: Design, spans: Sequence[Span]) -> Waits:
+    """How long the banks take to give a word to a command that reads about as fast as it multiplies.
+
+    One cycle, and as many more as there are requests of others to the same bank meanwhile.
+    """
+    rates, busy = [], []
+    for span in spans:
+        parts = design.agents[span.agent][span.command].parts
+        if isinstance(parts[0], Read) and isinstance(parts[1], Mac):
+            words, cycles = read_words(parts[0]), max(1, span.end - span.start)
+            rates.append((span.start, span.end, words / cycles))
+            if parts[0].words and words >= _CRITICAL * mac_cycles(parts[0], parts[1]):
+                busy.append((span, words / cycles))
+    if not busy:
+        return {}
+    at = np.array([t for start, end, _ in rates for t in (start, end)], float)
+    step = np.array([r for _, _, rate in rates for r in (rate, -rate)])
+    order = np.argsort(at, kind="stable")
+    at, level = at[order], np.cumsum(step[order])
+    asked = np.concatenate([[0.0], np.cumsum(level[:-1] * np.diff(at))])  # words up to each time
+    found = {}
+    for span, own in busy:
+        first, last = np.interp((span.start, span.end), at, asked)
+        others = max(0.0, (last - first) / max(1, span.end - span.start) - own)
+        found[span.agent, span.command] = 1 + others / design.machine.banks
+    return found
 
 
 class _Clock:
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, waits: Waits) -> None:
         self.machine = design.machine
         self.lists = design.agents
         self.agents = [_Agent() for _ in design.agents]
@@ -130,7 +154,7 @@ class _Clock:
             [[(other, n) for other, n in enumerate(c.need) if n] for c in commands]
             for commands in design.agents
         ]
-        self.together = _together(design)
+        self.waits = waits
         self.fetches = [self._fetch(a) for a in range(len(design.agents))]
         self.per_word = LANES / design.machine.bus_bytes
 
@@ -186,7 +210,7 @@ class _Clock:
             end = at + first.rows * (SOFTMAX_ROW + SOFTMAX_ITEM * first.depth)
             state.read_free = end
         else:
-            end = self._core(state, command, at)
+            end = self._core(state, command, at, self.waits.get((agent, state.next), 1.0))
         state.fetched = at + self.fetches[agent] + FETCH
         state.done.append(end)
         self.spans.append(Span(agent, state.next, round(at), round(end)))
@@ -215,15 +239,14 @@ class _Clock:
         state.read_free = end - STORE_END
         return end
 
-    def _core(self, state: _Agent, command: Command, at: float) -> float:
-        read, mac, out = command.core
-        work = max(LEAST, mac_cycles(read, mac, out))
+    def _core(self, state: _Agent, command: Command, at: float, word: float) -> float:
+        read, mac, _ = command.core
+        work = max(LEAST, mac_cycles(read, mac))
         wait = READ + (self.machine.banks > 1)
         start = max(at + wait, state.mac_free + MAC_SWITCH + (mac.kh if mac.window else 0))
         if mac.op in (Op.ADD, Op.TABLE):
             start = max(start, state.out_free)
-        crowd = self.together[command.tag.stage, command.tag.step] / self.machine.banks
-        words = read_words(read) * max(1.0, crowd)
+        words = read_words(read) * word
         end = max(start + work, at + wait + words)
         ahead = self.machine.fifo * work / max(1, words)
         state.read_free = max(at + words, end - ahead) + READ_SWITCH
