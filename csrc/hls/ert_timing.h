@@ -29,7 +29,7 @@ constexpr int WALK = 6;          // from a command's start to its first address,
 constexpr int ASK = 4;           // from an address to the bank that serves it
 constexpr int ANSWER = 9;        // from there to Mac; 1 more with several banks
 constexpr int PIECE = 5;         // from an address to Mac, where no word is needed
-constexpr int SUM_TO_BYTES = 25; // from a pixel's last item to the cycle in which its first lane is a byte
+constexpr int SUM_TO_BYTES = 27; // from a pixel's last item to the cycle in which its first lane is a byte
 constexpr int WRITE = 1;         // from a word to the bank that serves it
 
 // Room.

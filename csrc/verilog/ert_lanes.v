@@ -1,4 +1,5 @@
-// The 8 lanes of a core: differences to the zero points, products, sums, a cycle each.
+// The 8 lanes of a core: differences to the zero points, products, sums, a cycle each. A multiplier has a register
+// of its own before and behind, which can lie next to it: it is far from where differences and sums are made.
 //
 // What an item does with its lane's byte x, whose weight is w, in operations of the Mac command:
 //   plain (DOT, LANE)  += (x - x_zero) * (w - w_zero)
@@ -22,14 +23,13 @@ module ert_lanes (
     input wire top,
     output wire [255:0] sums
 );
-    reg valid2, first2, top2, valid3, first3, top3;
+    // Of each register behind the item: 1 differences, 2 and 3 at the multiplier, 4 the product to be summed.
+    reg [4:1] valids, firsts, tops;
+    wire valid4 = valids[4], first4 = firsts[4], top4 = tops[4];
     always @(posedge clk) begin
-        valid2 <= (pair ? valid & last : valid) & ~rst;
-        first2 <= first | pair;
-        top2 <= top;
-        valid3 <= valid2 & ~rst;
-        first3 <= first2;
-        top3 <= top2;
+        valids <= {valids[3:1], pair ? valid & last : valid} & {4{~rst}};
+        firsts <= {firsts[3:1], first | pair};
+        tops <= {tops[3:1], top};
     end
 
     genvar l;
@@ -39,8 +39,8 @@ module ert_lanes (
             wire [7:0] w_in = pair ? x_in : w[8*l +: 8];
             reg [7:0] before;
             wire [7:0] a_in = pair ? before : x_in;
-            reg signed [8:0] a, b;
-            reg signed [17:0] product;
+            reg signed [8:0] a, b, a_near, b_near;
+            reg signed [17:0] product_near, product;
             reg signed [31:0] sum;
             wire above = $signed(product[8:0]) > $signed(sum[8:0]);
             always @(posedge clk) begin
@@ -48,9 +48,12 @@ module ert_lanes (
                 a <= {a_in[7], a_in} - {x_zero[7], x_zero};
                 if (fixed) b <= (second & ~first) ? -9'sd256 : 9'sd1;
                 else b <= {w_in[7], w_in} - {w_zero[7], w_zero};
-                product <= a * b;
-                if (valid3 & (~top3 | first3 | above))
-                    sum <= ((first3 | top3) ? 32'sd0 : sum) + {{14{product[17]}}, product};
+                a_near <= a;
+                b_near <= b;
+                product_near <= a_near * b_near;
+                product <= product_near;
+                if (valid4 & (~top4 | first4 | above))
+                    sum <= ((first4 | top4) ? 32'sd0 : sum) + {{14{product[17]}}, product};
             end
             assign sums[32*l +: 32] = sum;
         end

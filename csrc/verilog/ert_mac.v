@@ -162,13 +162,9 @@ module ert_mac #(
                 .x_zero(x_zero1), .w_zero(w_zero1), .pair(pair1), .fixed(fixed1), .second(second1), .top(top1),
                 .sums(sums)
             );
-            reg last2, last3, last4;
-            always @(posedge clk) begin
-                last2 <= valid1 & last1 & ~rst;
-                last3 <= last2 & ~rst;
-                last4 <= last3 & ~rst;
-            end
-            assign ending = last4;
+            reg [5:1] lasts; // as far behind the item as its sum
+            always @(posedge clk) lasts <= {lasts[4:1], valid1 & last1} & {5{~rst}};
+            assign ending = lasts[5];
         end else begin : bits
             genvar l;
             wire [511:0] w1;

@@ -89,3 +89,11 @@ def test_the_unpooled_map_is_not_in_the_arena() -> None:
     artifact = edgert.compile(network("vanillanet_32")[0], board="cortex-m4-emulated")
     ops = [layer["op"] for layer in artifact.report["layers"]]
     assert ops.count("conv2d_pool_s8") == 2 and artifact.arena_bytes < 16 * 16 * 64
+
+
+def test_fbnet_as_a_circuit() -> None:
+    """Inverted residuals, a mean and a classifier in an FPGA: the commands' meaning, not their time."""
+    quantized, model = network("fbnet_32")
+    artifact = edgert.compile(quantized, board="ulx3s", use_cache=False)
+    x = np.random.default_rng(0).integers(-128, 128, (1, 32, 32, 3)).astype(np.int8)
+    np.testing.assert_array_equal(artifact.run_host(x)[0], reference(model, x)[0])
