@@ -205,10 +205,11 @@ class _Search:
         return (True,) if nbytes > self.machine.scratch_bytes else (False, True)
 
     def _crossing(self, at: int, spilled: bool) -> frozenset[str]:
-        """Tensors made before task `at` and read by it or later."""
+        """Tensors made or loaded before task `at`, and read by it or later."""
         if not spilled:
             return frozenset()
-        names = (t.output.name for t in self.network.tasks[:at])
+        names = [t.output.name for t in self.network.tasks[:at]]
+        names += [n for n in self.network.program.inputs if any(r < at for r in self.network.readers(n))]
         return frozenset(
             n for n in names
             if any(r >= at for r in self.network.readers(n)) and not self.network.maps[n].lane_rows
@@ -258,7 +259,7 @@ class _Search:
         while (cycles := cycles_of(self.network, self.machine, schedule)) is None:
             whole = {
                 n for i in range(len(segments)) for n in traffic(self.network, schedule, i).whole
-                if not self.network.maps[n].lane_rows and self.network.writer(n) is not None
+                if not self.network.maps[n].lane_rows
             }  # fmt: skip
             if not whole:
                 build(self.network, self.machine, schedule)  # raises, with the reason
