@@ -46,6 +46,12 @@ class Data:
             self.test_labels,
         )
 
+    def held_out(self, every: int) -> Data:
+        """One training image in so many takes the place of the test images, and is not trained with."""
+        held = np.arange(len(self.train_images)) % every == 0
+        images, labels = self.train_images, self.train_labels
+        return Data(self.classes, images[~held], labels[~held], images[held], labels[held])
+
 
 def load(source: str | Path) -> Data:
     """source: "torchvision", or a folder or .tar(.gz, .xz) with train/<class>/*.jpg and test/<class>/*.jpg,

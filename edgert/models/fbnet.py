@@ -6,7 +6,8 @@ as in https://arxiv.org/abs/1905.02244 (gate: hard sigmoid).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,10 @@ from torch.nn import functional as F
 
 from edgert.models.blocks import Block
 
-_ACTIVATIONS = {"relu": nn.ReLU, "hswish": nn.Hardswish}
+# in place: what comes before is a batch norm, which does not need its output again
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": partial(nn.ReLU, inplace=True), "hswish": nn.Hardswish,
+}  # fmt: skip
 
 
 class ConvBn(nn.Sequential):

@@ -121,6 +121,22 @@ def test_training_learns_and_goes_on_where_it_was_stopped(data: images.Data, tmp
         assert torch.equal(a, b)
 
 
+def test_images_grow(data: images.Data) -> None:
+    growing = Recipe(epochs=6, batch=32, peak_rate=0.1, grow=True)
+    assert [growing.side(epoch, 32) for epoch in range(6)] == [16, 16, 24, 24, 32, 32]
+    assert Recipe(epochs=6).side(0, 32) == 32
+    seen: list[int] = []
+
+    def loss(x: Any, y: Any) -> Any:
+        seen.append(x.shape[-1])
+        return torch.nn.functional.cross_entropy(net(x), y)
+
+    net = tiny()
+    train(net, data, growing, loss=loss)
+    assert seen == [16] * 12 + [24] * 12 + [32] * 12
+    assert accuracy(net, data.test_images, data.test_labels) > 0.8
+
+
 def test_vanillanet_trains_towards_its_deployed_form(data: images.Data) -> None:
     torch.manual_seed(0)
     net: Any = zoo.build(zoo.Spec("v", 32, 3, widths=(8, 16), pools=(2,), patch=4))
