@@ -23,9 +23,9 @@ from edgert import api
 from edgert.cache import write_aside
 from edgert.models.data import load
 from edgert.search.candidate import measured
-from edgert.search.dnas import Limits
 from edgert.search.elastic import ElasticNet, judged
 from edgert.search.evolve import evolve
+from edgert.search.limits import Limits
 from edgert.search.lower import whole_network
 from edgert.search.space import Choice, Space, space
 from edgert.search.table import CostTable, Place, items, measure, predict

@@ -25,7 +25,8 @@ from edgert.cache import write_aside
 from edgert.models.data import load
 from edgert.models.train import Recipe
 from edgert.search.candidate import Result, Results, evaluated
-from edgert.search.dnas import Limits, Search, Settings, layer_costs
+from edgert.search.dnas import Search, Settings, layer_costs
+from edgert.search.limits import Limits
 from edgert.search.run import Ground, Plan, evolved_choices, random_choices
 from edgert.search.space import Choice, space
 from edgert.search.table import CostTable, Place, items, measure
@@ -34,7 +35,8 @@ ROOT = Path(__file__).parents[1]
 ARMS = ("random", "evolution", "dnas")
 SPACE, BOARD = "cifar_small", "cortex-m4-emulated"
 CYCLES = (2_000_000, 3_000_000, 4_500_000, 6_500_000)
-IMAGES, LEAST = 10_000, 0.8  # least: share of a limit that random search and DNAS have to use
+IMAGES, HELD_OUT, LEAST = 10_000, 5, 0.8  # held out: one in so many, to judge the super-net's choices.
+# least: share of a limit that random search and DNAS have to use
 REDUCED = {
     "candidate": Recipe(epochs=10, images=IMAGES, peak_rate=0.2),
     "supernet": Recipe(epochs=16, images=IMAGES, peak_rate=0.2, batch=64),
@@ -102,7 +104,8 @@ def _propose(arm: str, grounds: list[Ground], plan: Plan, seed: int) -> list[Cho
     if arm == "random":
         return [random_choices(g, 1, 1000 * seed + i, LEAST)[0] for i, g in enumerate(grounds)]
     if arm == "evolution":
-        return [evolved_choices(g, plan)[0] for g in grounds]
+        held = grounds[0].data.part(IMAGES, seed).held_out(HELD_OUT)
+        return [evolved_choices(replace(g, data=held), plan)[0] for g in grounds]
     first = grounds[0]
     costs = layer_costs(first.space, first.table, first.place, first.clock_hz)
     settings = replace(REDUCED["dnas"], seed=seed)  # type: ignore[type-var]

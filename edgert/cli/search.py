@@ -34,11 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evaluations", type=int, default=500, help="choices judged on the super-net; default 500"
     )
     parser.add_argument("--epochs", type=int, default=24, help="of the delivered network; default 24")
+    parser.add_argument(
+        "--grow", action="store_true", help="train it on smaller images first, in two thirds of the time"
+    )
     parser.add_argument("--candidate-epochs", type=int, default=12, help="of each candidate; default 12")
     parser.add_argument("--supernet-epochs", type=int, default=30, help="default 30")
     parser.add_argument(
-        "--images", type=int, default=50_000, help="that super-net and candidates see; default all"
+        "--images",
+        type=int,
+        default=50_000,
+        help="that super-net and candidates see; default: all not held out",
     )
+    parser.add_argument("--batch", type=int, default=128, help="images in a step; default 128")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--storage", metavar="URL", help="Optuna's, to share a study between machines")
     parser.add_argument("--optimize", choices=("speed", "balanced", "size"), default="speed")
@@ -66,8 +73,9 @@ def main(args: argparse.Namespace) -> int:
     missing = [name for name in ("torch", "optuna", "matplotlib", "onnx") if find_spec(name) is None]
     if missing:
         raise ToolError(f"search needs {', '.join(missing)}", hint="pip install 'edgert[search]'")
-    if min(args.candidates, args.evaluations, args.epochs, args.candidate_epochs, args.supernet_epochs) < 1:
-        raise UsageError("a count below 1", rule="candidates, evaluations and epochs are at least 1")
+    counts = (args.candidates, args.evaluations, args.epochs, args.candidate_epochs, args.supernet_epochs)
+    if min(*counts, args.batch) < 1:
+        raise UsageError("a count below 1", rule="candidates, evaluations, epochs and batch are at least 1")
     from edgert.models.data import load
     from edgert.search.plot import write_html, write_png
     from edgert.search.run import search
@@ -103,7 +111,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _ground(args: argparse.Namespace, clock: float, data: Any) -> Any:
-    from edgert.search.dnas import Limits
+    from edgert.search.limits import Limits
     from edgert.search.run import Ground
     from edgert.search.space import space
     from edgert.search.table import CostTable, Place
@@ -121,10 +129,21 @@ def _plan(args: argparse.Namespace) -> Any:
     from edgert.search.dnas import Settings
     from edgert.search.run import Plan
 
-    recipe = Recipe(epochs=args.candidate_epochs, images=args.images, seed=args.seed)
-    dnas = Settings(images=args.images, seed=args.seed, epochs=args.supernet_epochs)
+    batch, share = args.batch, args.batch / Recipe.batch  # rates follow the batch: arxiv.org/abs/1706.02677
+    recipe = Recipe(
+        epochs=args.candidate_epochs, batch=batch, peak_rate=Recipe.peak_rate * share, images=args.images,
+        seed=args.seed,
+    )  # fmt: skip
+    final = replace(recipe, epochs=args.epochs, images=Recipe.images, grow=args.grow)
+    supernet = replace(recipe, epochs=args.supernet_epochs, peak_rate=Plan().supernet.peak_rate * share)
+    dnas = Settings(
+        images=args.images,
+        seed=args.seed,
+        epochs=args.supernet_epochs,
+        batch=batch,
+        rate=Settings.rate * share,
+    )
     return Plan(
-        args.strategy, args.candidates, recipe, Recipe(epochs=args.epochs, seed=args.seed),
-        replace(recipe, epochs=args.supernet_epochs, peak_rate=0.2), dnas, args.evaluations, args.storage,
-        args.seed,
+        args.strategy, args.candidates, recipe, final, supernet, dnas, args.evaluations, args.storage,
+        seed=args.seed,
     )  # fmt: skip

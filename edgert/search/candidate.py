@@ -1,4 +1,4 @@
-"""One choice, start to end: trained, quantized, compiled, judged on test images, measured on the board."""
+"""One choice, start to end: trained, quantized, compiled, judged, measured on the board."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ CALIBRATION_IMAGES = 200
 
 @dataclass(frozen=True)
 class Result:
-    """accuracies: shares of the test images; int8: of the generated C. error: why there is none."""
+    """accuracies: shares of the images that it is judged by, the test images of its Data; int8: of the
+    generated C. error: why there is none."""
 
     choice: str
     accuracy: float | None = None

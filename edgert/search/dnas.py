@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,27 +24,13 @@ from edgert.models.blocks import parse
 from edgert.models.data import Data, mixed, to_input
 from edgert.models.fbnet import module
 from edgert.models.train import batches, device
+from edgert.search.limits import Limits
 from edgert.search.space import Choice, Space
 from edgert.search.table import CostTable, Item, Place, fixed_items, layer_items
 
 _PENALTY = 2.0  # rho of the augmented Lagrangian
 _JUDGED_BATCH = 500
 _PEAK_NORM = 16  # the p of the norm that stands for the largest
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a network may need; None: no limit."""
-
-    cycles: int | None = None
-    arena_bytes: int | None = None
-    flash_bytes: int | None = None
-
-    def allow(self, predicted: Any) -> bool:
-        """predicted: has cycles, arena_bytes and flash_bytes."""
-        names = ("cycles", "arena_bytes", "flash_bytes")
-        limits = ((getattr(self, n), getattr(predicted, n)) for n in names)
-        return all(limit is None or needed <= limit for limit, needed in limits)
 
 
 @dataclass(frozen=True)
@@ -215,7 +200,7 @@ class Search:
     ) -> Tensor:
         """The mean of the broken limits, relative, [cycles, arena, flash]."""
         s, found = self.settings, []
-        for x, y in batches(*self.theta_part, s.batch, self.generator):
+        for x, y in batches(*self.theta_part, min(s.batch, len(self.theta_part[0])), self.generator):
             optimizer.zero_grad()
             scores = self.net(x, self._paths(temperature, 2 if s.single_path else 0))
             cycles, arena, flash = self.expected()

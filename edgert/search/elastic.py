@@ -76,10 +76,10 @@ class ElasticLayer(nn.Module):
     def forward(self, x: Tensor, candidate: str) -> Tensor:
         block, mode = self.layer.block(candidate), self.modes[candidate]
         if block.kind == "skip":
-            return x if block.empty else F.relu(self.skip(x, stride=block.stride))
+            return x if block.empty else F.relu_(self.skip(x, stride=block.stride))
         y, depthwise, project = x, self.plain_depthwise, self.plain_project
         if block.expands:
-            y = F.relu(self.expand(x, block.middle, groups=block.groups, mode=mode))
+            y = F.relu_(self.expand(x, block.middle, groups=block.groups, mode=mode))
             depthwise, project = self.depthwise, self.project
         if block.groups > 1:
             n, c, h, w = y.shape
@@ -87,7 +87,7 @@ class ElasticLayer(nn.Module):
         if block.kind == "maxpool":
             y = F.max_pool2d(y, block.kernel, block.stride, block.pads)
         else:
-            y = F.relu(depthwise(y, block.middle, block.stride, block.kernel, block.middle, mode))
+            y = F.relu_(depthwise(y, block.middle, block.stride, block.kernel, block.middle, mode))
         y = project(y, groups=block.groups, mode=mode)
         return x + y if block.residual else y
 
@@ -102,15 +102,17 @@ class ElasticNet(nn.Module):
         self.stem_stride = stem.stride
         self.stem_kernel = stem.kernel
         self.stem = ElasticConv(stem.in_c, stem.out_c, stem.kernel)
-        self.layers = nn.ModuleList(ElasticLayer(layer, space.candidates) for layer in space.layers)
+        self.layers = nn.ModuleList(
+            ElasticLayer(layer, space.of_layer(i)) for i, layer in enumerate(space.layers)
+        )
         self.head = ElasticConv(head.in_c, head.out_c)
         self.classifier = nn.Linear(head.out_c, space.classes)
 
     def forward(self, x: Tensor, choice: Sequence[str]) -> Tensor:
-        y = F.relu(self.stem(x, stride=self.stem_stride, kernel=self.stem_kernel))
+        y = F.relu_(self.stem(x, stride=self.stem_stride, kernel=self.stem_kernel))
         for layer, candidate in zip(self.layers, choice, strict=True):
             y = layer(y, candidate)
-        scores: Tensor = self.classifier(F.relu(self.head(y)).mean((2, 3)))
+        scores: Tensor = self.classifier(F.relu_(self.head(y)).mean((2, 3)))
         return scores
 
 
@@ -121,8 +123,8 @@ def extremes(space: Space) -> tuple[Choice, Choice]:
         kind, kernel, expansion, groups = CANDIDATES[name]
         return (0 if kind == "skip" else expansion * 100 // groups, kernel)
 
-    ordered = sorted(space.candidates, key=size)
-    return (ordered[0],) * len(space.layers), (ordered[-1],) * len(space.layers)
+    rows = [sorted(space.of_layer(i), key=size) for i in range(len(space.layers))]
+    return tuple(row[0] for row in rows), tuple(row[-1] for row in rows)
 
 
 def sandwich(net: ElasticNet, seed: int, randoms: int = 2) -> Loss:

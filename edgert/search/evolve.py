@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
-from edgert.search.dnas import Limits
+from edgert.search.limits import Limits
 from edgert.search.space import Choice, Space
 from edgert.search.space import front as space_front
-from edgert.search.table import CostTable, Place, predict
+from edgert.search.table import CostTable, Place, Predicted, predict
 
 _TRIES = 200  # choices that are rejected for each one that is judged, at most
 
@@ -47,12 +50,14 @@ def evolve(
     storage: str | None = None,
     name: str = "evolution",
     population: int = 50,
+    least_cycles: int = 0,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Judged]:
     """The front of what was judged: no other was both more accurate and faster. judge: choice -> accuracy.
 
-    evaluations: in all; those that a study of this name in `storage` has already are counted.
+    least_cycles: faster choices are not looked at. evaluations: in all; those that a study of this name in
+    `storage` has already are counted.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
@@ -60,6 +65,10 @@ def evolve(
         storage=storage, study_name=name, load_if_exists=True, sampler=sampler,
         directions=["maximize", "minimize"],
     )  # fmt: skip
+    fits = partial(_predicted, space, table, place, limits, least_cycles)
+    if not study.trials:
+        for choice in _first(space, fits, population, seed):
+            study.enqueue_trial({f"layer_{i:02}": name for i, name in enumerate(choice)})
     done = _judged(study)
     known = {found.choice: found for found in done}
     tries = 0
@@ -67,10 +76,10 @@ def evolve(
         tries += 1
         trial = study.ask()
         choice = tuple(
-            trial.suggest_categorical(f"layer_{i:02}", space.candidates) for i in range(len(space.layers))
+            trial.suggest_categorical(f"layer_{i:02}", space.of_layer(i)) for i in range(len(space.layers))
         )
-        predicted = predict(space, choice, table, place)
-        if predicted is None or not limits.allow(predicted):
+        predicted = fits(choice)
+        if predicted is None:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             continue
         if choice not in known:
@@ -79,6 +88,21 @@ def evolve(
             say(f"{len(known)} of {evaluations} judged: {reached}")
         study.tell(trial, [known[choice].accuracy, known[choice].cycles])
     return front(list(known.values()))
+
+
+def _predicted(
+    space: Space, table: CostTable, place: Place, limits: Limits, least_cycles: int, choice: Choice
+) -> Predicted | None:
+    """What a choice costs; None where it breaks a limit."""
+    found = predict(space, choice, table, place)
+    return found if found and limits.allow(found) and found.cycles >= least_cycles else None
+
+
+def _first(space: Space, fits: Callable[[Choice], Predicted | None], count: int, seed: int) -> list[Choice]:
+    """Random choices to begin with: few may fit, and the table tells faster than a study's trials."""
+    generator = np.random.default_rng(seed)
+    drawn = (space.random(generator) for _ in range(_TRIES * count))
+    return list(dict.fromkeys(islice((choice for choice in drawn if fits(choice)), count)))
 
 
 def _judged(study: Any) -> list[Judged]:

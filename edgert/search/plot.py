@@ -47,7 +47,7 @@ def write_png(results: Sequence[Result], path: Path, clock_hz: float, title: str
     points, line = _points(results, clock_hz), _points(pareto(results), clock_hz)
     axes.scatter([x for x, _ in points], [100 * y for _, y in points], color="#888", label="candidates")
     axes.plot([x for x, _ in line], [100 * y for _, y in line], "o-", color="#1668b0", label="front")
-    axes.set(xlabel="latency, ms", ylabel="test accuracy in int8, %", title=title)
+    axes.set(xlabel="latency, ms", ylabel="accuracy in int8, %", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
     buffer = io.BytesIO()

@@ -7,6 +7,7 @@ requantize.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -45,7 +46,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Space:
-    """stem, head: blocks as in tables.py. side: of the square input. candidates: the same for all layers."""
+    """stem, head: blocks as in tables.py. side: of the square input. candidates: the same for all layers.
+    allowed: of each layer, those that limits leave (table.possible); empty: all."""
 
     name: str
     side: int
@@ -54,6 +56,11 @@ class Space:
     layers: tuple[Layer, ...]
     head: str
     candidates: tuple[str, ...] = field(default=tuple(CANDIDATES))
+    allowed: tuple[tuple[str, ...], ...] = ()
+
+    def of_layer(self, number: int) -> tuple[str, ...]:
+        """The candidates of one layer."""
+        return self.allowed[number] if self.allowed else self.candidates
 
     def blocks(self, choice: Sequence[str]) -> tuple[Block, ...]:
         """The network of a choice, one candidate's name for each layer."""
@@ -76,11 +83,11 @@ class Space:
         return found
 
     def random(self, generator: np.random.Generator) -> Choice:
-        return tuple(str(generator.choice(self.candidates)) for _ in self.layers)
+        return tuple(str(generator.choice(self.of_layer(i))) for i in range(len(self.layers)))
 
     @property
     def size(self) -> int:
-        return int(len(self.candidates) ** len(self.layers))
+        return math.prod(len(self.of_layer(i)) for i in range(len(self.layers)))
 
 
 def _layers(widths: Sequence[tuple[int, int, int]]) -> tuple[Layer, ...]:

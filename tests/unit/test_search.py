@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ from edgert.models.data import Data  # noqa: E402
 from edgert.models.train import Recipe  # noqa: E402
 from edgert.search import candidate, plot, run, table  # noqa: E402
 from edgert.search.candidate import Result, Results  # noqa: E402
-from edgert.search.dnas import Limits, Search, Settings, layer_costs  # noqa: E402
+from edgert.search.dnas import Search, Settings, layer_costs  # noqa: E402
 from edgert.search.elastic import ElasticNet, extremes, judged  # noqa: E402
 from edgert.search.evolve import evolve, front, storage_url  # noqa: E402
+from edgert.search.limits import Limits, possible  # noqa: E402
 from edgert.search.space import CANDIDATES, SPACES, space  # noqa: E402
 from edgert.search.table import Cost, CostTable, Item, Place, Predicted  # noqa: E402
 
@@ -107,6 +110,43 @@ def test_limits() -> None:
     )
 
 
+def test_limits_leave_the_candidates_that_some_network_within_them_has(costs: CostTable) -> None:
+    assert possible(TINY, costs, PLACE, Limits()).allowed == (TINY.candidates,) * 2
+    rows = {c: table.predict(TINY, c, costs, PLACE) for c in product(TINY.candidates, repeat=2)}
+    for name in ("cycles", "arena_bytes", "flash_bytes"):
+        values = sorted(getattr(told, name) for told in rows.values() if told)
+        limits = Limits(**{name: values[len(values) // 3]})
+        fit = [choice for choice, told in rows.items() if told and limits.allow(told)]
+        left = possible(TINY, costs, PLACE, limits)
+        wanted = tuple(tuple(n for n in TINY.candidates if n in {c[i] for c in fit}) for i in range(2))
+        assert left.allowed == wanted and left.size < TINY.size
+        smallest, largest = extremes(left)
+        assert all(c[i] in left.of_layer(i) for c in (smallest, largest) for i in range(2))
+    with pytest.raises(DoesNotFitError, match="no candidate for layer 1 of 2"):
+        possible(TINY, costs, PLACE, Limits(cycles=1000))
+
+
+def test_choices_use_what_they_are_given(costs: CostTable, data: Data, tmp_path: Path) -> None:
+    every = [table.predict(TINY, c, costs, PLACE) for c in product(TINY.candidates, repeat=2)]
+    most = max(told.cycles for told in every if told)
+    for strategy in ("random", "evolution"):
+        plan = replace(PLAN, strategy=strategy, candidates=1, evaluations=2)
+        place = ground(data, costs, tmp_path / strategy, Limits(cycles=most))
+        (choice,) = run.propose(place, plan)
+        told = table.predict(TINY, choice, costs, PLACE)
+        assert told is not None and 0.8 * most <= told.cycles <= most
+    said: list[str] = []
+    loose = replace(ground(data, costs, tmp_path, Limits(cycles=10 * most)), say=said.append)
+    assert len(run.propose(loose, replace(PLAN, strategy="random"))) == 2 and "any will do" in said[0]
+
+
+def test_candidates_are_judged_by_training_images_that_none_is_trained_with(data: Data) -> None:
+    part = data.held_out(5)
+    assert len(part.test_images) == 39 and len(part.train_images) == 153
+    assert np.array_equal(part.test_images[1], data.train_images[5])
+    assert np.array_equal(part.train_images[4], data.train_images[6])
+
+
 @pytest.mark.parametrize("single", [True, False])
 def test_dnas_stays_within_a_limit(costs: CostTable, data: Data, single: bool) -> None:
     measured = layer_costs(TINY, costs, PLACE, 64e6)
@@ -175,8 +215,6 @@ PLAN = run.Plan(
 
 @pytest.mark.parametrize("strategy", run.STRATEGIES)
 def test_a_search_from_end_to_end(strategy: str, costs: CostTable, data: Data, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     place = ground(data, costs, tmp_path, Limits(arena_bytes=64 << 10))
     found = run.search(place, replace(PLAN, strategy=strategy))
     assert 1 <= len(found.results) <= 2 and found.best.error is None
@@ -189,8 +227,6 @@ def test_a_search_from_end_to_end(strategy: str, costs: CostTable, data: Data, t
 def test_a_killed_search_loses_the_candidate_in_flight_at_most(
     costs: CostTable, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     plan, done = replace(PLAN, strategy="random"), []
     real = run.evaluated
 
@@ -213,8 +249,6 @@ def test_a_killed_search_loses_the_candidate_in_flight_at_most(
 def test_a_candidate_that_fails_is_recorded_and_the_search_goes_on(
     costs: CostTable, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     calls: list[int] = []
 
     def fails_once(artifact: Any, link: str = "") -> tuple[int, str]:
