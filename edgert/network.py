@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,15 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """name: prefix of its C symbols. module: a tvm.IRModule. layers: after `quantize`, the noise of each."""
+    """name: prefix of its C symbols. module: a tvm.IRModule. layers: after `quantize`, the noise of each;
+    ranges: how its activations' ranges were chosen; tried: signal to noise of the results, in dB, by each way
+    that was tried."""
 
     name: str
     module: Any
     layers: tuple[LayerNoise, ...] = ()
+    ranges: str = ""
+    tried: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def input_shapes(self) -> list[tuple[int, ...]]:
@@ -65,7 +69,7 @@ class Network:
                 f"unknown option: {error}", rule=f"options are {', '.join(Options.__annotations__)}"
             ) from error
         done = quantize(self.module, data, chosen, progress=progress, report_on=report_on)
-        return Network(self.name, done.mod, done.layers)
+        return Network(self.name, done.mod, done.layers, done.ranges, done.tried)
 
     def to_tflite(self) -> bytes:
         """An int8 TFLite file, for any tool that reads one. Raises UnsupportedOperatorError."""

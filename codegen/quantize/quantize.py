@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tvm
@@ -18,15 +18,19 @@ from edgert.codegen.quantize.insert import insert
 from edgert.codegen.quantize.options import Options
 from edgert.codegen.quantize.points import FIXED, Graph, find_points
 from edgert.codegen.quantize.ranges import choose, to_quant, to_wide_quant
-from edgert.codegen.quantize.report import LayerNoise, noise
+from edgert.codegen.quantize.report import LayerNoise, Pair, noise, output_snr
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """mod: the QDQ network. layers: the noise of each, in order; empty where it was not asked for."""
+    """mod: the QDQ network. layers: the noise of each, in order; empty where it was not asked for. ranges:
+    how the activations' ranges were chosen. tried: way to choose them -> signal to noise of the results, in
+    dB, where there was more than one."""
 
     mod: tvm.IRModule
     layers: tuple[LayerNoise, ...]
+    ranges: str
+    tried: Mapping[str, float]
 
 
 def prepared(mod: tvm.IRModule) -> tvm.IRModule:
@@ -56,10 +60,16 @@ def quantize(
     graph = find_points(mod, options)
     runs = batches(mod, data)
     statistics = calibrate(mod, graph, runs, progress)
+    made = {way.ranges: _pair(mod, graph, statistics, way) for way in options.ways}
+    snr = output_snr(made, runs, progress) if len(made) > 1 else {}
+    ranges = max(snr, key=lambda way: snr[way]) if snr else options.ranges
+    best = made[ranges]
+    return Quantized(best.quantized, noise(best, runs[:report_on]) if report_on else (), ranges, snr)
+
+
+def _pair(mod: tvm.IRModule, graph: Graph, statistics: Statistics, options: Options) -> Pair:
     quants = _quants(graph, statistics, options)
-    quantized, stored = insert(graph, quants, statistics.means, options)
-    layers = noise(mod, graph, quants, quantized, stored, runs[:report_on]) if report_on else ()
-    return Quantized(quantized, layers)
+    return Pair(mod, graph, quants, *insert(graph, quants, statistics.means, options))
 
 
 def _quants(graph: Graph, statistics: Statistics, options: Options) -> dict[relax.Var, tuple[float, int]]:

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--channels-last", action="store_true", help="the new model reads NHWC, whatever this one does"
     )
     parser.add_argument(
-        "--ranges", choices=("mse", "percentile", "minmax"), default="mse", help="default: mse"
+        "--ranges", choices=("auto", "mse", "percentile", "minmax"), default="auto", help="default: auto"
     )
     parser.add_argument(
         "--percentile", type=float, default=99.99, help="with --ranges percentile; default 99.99"
@@ -61,11 +61,11 @@ def main(args: argparse.Namespace) -> int:
     quantized.save(output)
     rows = [_row(layer) for layer in quantized.layers]
     if args.json:
-        emit_json({"output": str(output), "inputs": len(data), "layers": rows})
+        emit_json({"output": str(output), "inputs": len(data), "ranges": quantized.ranges, "layers": rows})
         return 0
     emit(text(_COLUMNS, [_cells(row) for row in rows]))
     hurt = [label(row["name"]) for row in rows if row["lost_db"] > _HURTS_DB]
-    say(f"edgert: wrote {output}, from {len(data)} inputs")
+    say(f"edgert: wrote {output}, from {len(data)} inputs, ranges by {quantized.ranges}")
     if hurt:
         say(f"edgert: most is lost in {', '.join(hurt[:5])}; keep_float= in Python leaves a layer in float32")
     return 0

@@ -57,7 +57,7 @@ def run_c(network: Any, x: Any, board: str = "host") -> Any:
         return session.run(x)[0]
 
 
-@pytest.mark.parametrize("ranges", ["minmax", "percentile", "mse"])
+@pytest.mark.parametrize("ranges", ["minmax", "percentile", "mse", "auto"])
 def test_integers_are_the_references(network: Any, data: list[Any], ranges: str) -> None:
     quantized = network.quantize(data, ranges=ranges)
     model = quantized.to_tflite()
@@ -76,6 +76,16 @@ def test_close_to_the_float_network(network: Any, data: list[Any]) -> None:
         assert np.abs(real - rounded).max() < 0.03
     assert all(layer.snr_db > 10 for layer in quantized.layers)
     assert [layer.op for layer in quantized.layers].count("conv2d") == 4
+
+
+def test_ranges_are_chosen_by_what_arrives_at_the_end(network: Any, data: list[Any]) -> None:
+    chosen = network.quantize(data)
+    assert set(chosen.tried) == {"minmax", "percentile", "mse"}
+    assert chosen.tried[chosen.ranges] == max(chosen.tried.values())
+    named = network.quantize(data, ranges=chosen.ranges)
+    assert named.tried == {} and named.ranges == chosen.ranges and named.to_tflite() == chosen.to_tflite()
+    mixed = network.quantize(data[:2], keep_float=("linear*", "softmax*"), float_interface=True)
+    assert mixed.tried and all(snr > 10 for snr in mixed.tried.values())  # of the last layer in int8
 
 
 def test_layers_can_stay_float(network: Any, data: list[Any]) -> None:
