@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import binary_docs
+import fpga_docs
 from binary_docs import result
 
 from edgert import errors
@@ -27,7 +28,7 @@ from edgert.report.tables import Column, markdown, number
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "README.md", "docs/operators.md", "docs/errors.md", "docs/measured.md", "docs/quantization.md",
-    "docs/search.md", "docs/binary.md",
+    "docs/search.md", "docs/binary.md", "docs/fpga.md",
 )  # fmt: skip
 MEASURED = ROOT / "docs" / "measured.json"
 MEASURED_BOARDS = tuple(
@@ -285,6 +286,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "costs": costs,
     "compare": compare,
     **binary_docs.GENERATORS,
+    **fpga_docs.GENERATORS,
 }
 
 
