@@ -95,7 +95,7 @@ def test_every_arm_computes_the_same_and_ours_is_never_slower(name: str) -> None
     cycles = {}
     for arm in ARMS.values():
         found = find(tasks, machine, arm, memo)
-        assert set(s.pattern for s in found.schedule.segments) <= set(arm.patterns)
+        assert {s.pattern for s in found.schedule.segments} <= set(arm.patterns)
         design = build(tasks, machine, found.schedule)
         for got, expected in zip(interpret.run(design, inputs, 0), wanted, strict=True):
             np.testing.assert_array_equal(got.reshape(-1), expected.reshape(-1), err_msg=arm.name)
@@ -116,8 +116,9 @@ def test_what_does_not_fit_says_which_layer() -> None:
     assert "layer conv_" in refused.value.where
     with pytest.raises(DoesNotFitError, match="scratchpad"):
         find(tasks, Machine(2, 256, 1024, 256))
+    schedule = find(tasks, Machine(2, 65536, 1024, 256)).schedule
     with pytest.raises(DoesNotFitError, match="commands, the circuit holds 8"):
-        build(tasks, Machine(2, 65536, 1024, 256, commands=8), find(tasks, Machine(2, 65536, 1024, 256)).schedule)
+        build(tasks, Machine(2, 65536, 1024, 256, commands=8), schedule)
 
 
 def test_a_mean_is_a_product_for_any_count() -> None:
