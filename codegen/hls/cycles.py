@@ -79,11 +79,6 @@ def estimate(design: Design) -> Times:
     return _Clock(design, waits).run() if waits else alone
 
 
-def items(read: Read, mac: Mac) -> int:
-    """What Mac takes from Read in all."""
-    return read.groups * read.rows * read.cols * read.kh * read.kw * read.run
-
-
 def mac_cycles(read: Read, mac: Mac) -> int:
     """Cycles that Mac works on a command, if items come in time."""
     pixels = mac.groups * mac.rows * mac.cols

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgert.codegen.hls.design import Port, word_bytes
 from edgert.codegen.hls.isa import LANES, PARAM_WORDS
-from edgert.codegen.hls.tasks import SOFTMAX, Map, Network, Task
+from edgert.codegen.hls.tasks import SOFTMAX, Network, Task
 from edgert.codegen.program import Array
 
 
@@ -71,7 +71,3 @@ def _packed_params(task: Task) -> Array | None:
     words = np.concatenate([entries, shifts], axis=1)
     assert words.shape[1] == PARAM_WORDS * LANES and word_bytes(words.size) == words.size
     return np.ascontiguousarray(words)
-
-
-def map_words(m: Map) -> int:
-    return m.nbytes // LANES
