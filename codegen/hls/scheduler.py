@@ -130,7 +130,7 @@ class _Search:
         """Candidates for tasks [first, last)."""
         numbers = tuple(range(first, last))
         tasks = [self.network.tasks[n] for n in numbers]
-        all_cores = tuple(self._cores(t) for t in tasks)
+        all_cores = tuple(cores_of(self.machine, t) for t in tasks)
         rows = tasks[-1].output.rows
         if len(numbers) == 1:
             pattern = SEQUENTIAL if SEQUENTIAL in self.arm.patterns else PIPELINE
@@ -140,31 +140,18 @@ class _Search:
             return
         independent = not any(set(reads(b)) & {a.output.name for a in tasks} for b in tasks)
         if independent and PARALLEL in self.arm.patterns:
-            yield Segment(PARALLEL, numbers, self._shares(tasks), 0)
-        chained = all(any(t.output.name in reads(b) for b in tasks) for t in tasks[:-1])
-        if not chained and not self.arm.few:
+            yield Segment(PARALLEL, numbers, shares(self.machine, tasks), 0)
+        chain = chained(tasks)
+        if not chain and not self.arm.few:
             return
         for pattern in (PIPELINE, DEPTH_FIRST):
             if pattern not in self.arm.patterns:
                 continue
-            cores = self._shares(tasks) if pattern == PIPELINE else all_cores
+            cores = shares(self.machine, tasks) if pattern == PIPELINE else all_cores
             for band in dict.fromkeys((*_bands(rows, _BANDS), 1)):
                 yield Segment(pattern, numbers, cores, band, skew=True)
                 if pattern == DEPTH_FIRST:
                     yield Segment(pattern, numbers, cores, band)
-
-    def _cores(self, task: Task) -> tuple[int, ...]:
-        count = {CORE: self.machine.cores, BINARY: self.machine.binary_cores}.get(task.unit, 0)
-        return tuple(range(count))
-
-    def _shares(self, tasks: Sequence[Task]) -> tuple[tuple[int, ...], ...]:
-        """Cores of its own for each task, as many as make the slowest fastest; shared if too few."""
-        found: dict[int, tuple[int, ...]] = {}
-        for unit, count in ((CORE, self.machine.cores), (BINARY, self.machine.binary_cores)):
-            mine = [i for i, t in enumerate(tasks) if t.unit == unit]
-            if mine:
-                found |= dict(zip(mine, _share([tasks[i] for i in mine], count), strict=True))
-        return tuple(found.get(i, ()) for i in range(len(tasks)))
 
     # ---- the cut into segments ---------------------------------------------------------------------------
 
@@ -335,6 +322,26 @@ class _Search:
         """Segments of tasks [first, last) with their share of `now`, those with no hope left out."""
         costs = ((self.cost(s, spilled), s) for s in self.segments(first, last))
         return [(cost / now, s) for cost, s in costs if cost is not None and cost <= _HOPE * now]
+
+
+def cores_of(machine: Machine, task: Task) -> tuple[int, ...]:
+    """All that can do it."""
+    return tuple(range({CORE: machine.cores, BINARY: machine.binary_cores}.get(task.unit, 0)))
+
+
+def shares(machine: Machine, tasks: Sequence[Task]) -> tuple[tuple[int, ...], ...]:
+    """Cores of its own for each task, as many as make the slowest fastest; shared if too few."""
+    found: dict[int, tuple[int, ...]] = {}
+    for unit, count in ((CORE, machine.cores), (BINARY, machine.binary_cores)):
+        mine = [i for i, t in enumerate(tasks) if t.unit == unit]
+        if mine:
+            found |= dict(zip(mine, _share([tasks[i] for i in mine], count), strict=True))
+    return tuple(found.get(i, ()) for i in range(len(tasks)))
+
+
+def chained(tasks: Sequence[Task]) -> bool:
+    """Whether each but the last is read by another of them."""
+    return all(any(t.output.name in reads(b) for b in tasks) for t in tasks[:-1])
 
 
 def _bands(rows: int, parts: Sequence[int]) -> list[int]:

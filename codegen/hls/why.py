@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from edgert.codegen.hls.isa import Machine
 from edgert.codegen.hls.schedule import DEPTH_FIRST, PIPELINE, SEQUENTIAL, Schedule, Segment
-from edgert.codegen.hls.scheduler import _share, cycles_of
-from edgert.codegen.hls.tasks import BINARY, CORE, Network, reads
+from edgert.codegen.hls.scheduler import chained, cores_of, cycles_of, shares
+from edgert.codegen.hls.tasks import Network, Task, reads
 
 _BANDS = (1, 3, 8)  # how many bands an alternative is tried in
 _LONGEST = 6  # layers that are tried together
@@ -48,14 +48,13 @@ class _Why:
         """The two as one segment, if they are a chain."""
         tasks = (*segment.tasks, *following.tasks)
         found = [f for p in (PIPELINE, DEPTH_FIRST) if (f := self.best(p, tasks)) is not None]
-        if self.chained(tasks) and found:
+        if chained(self.tasks(tasks)) and found:
             cycles, joined = min(found, key=lambda f: f[0])
             apart = _cycles(self.cycles(segment, following))
             yield f"with the next {apart}, as one segment, {how(joined)}, {cycles:,}"
 
-    def chained(self, tasks: Sequence[int]) -> bool:
-        found = [self.network.tasks[n] for n in tasks]
-        return all(any(a.output.name in reads(b) for b in found) for a in found[:-1])
+    def tasks(self, numbers: Sequence[int]) -> list[Task]:
+        return [self.network.tasks[n] for n in numbers]
 
     def cycles(self, *segments: Segment) -> int | None:
         """Modelled, of these segments alone; None where they do not fit."""
@@ -65,13 +64,17 @@ class _Why:
         return cycles_of(self.network, self.machine, alone)
 
     def one_by_one(self, tasks: Sequence[int]) -> int | None:
-        return self.cycles(*(Segment(SEQUENTIAL, (n,), (self.all_cores(n),)) for n in tasks))
+        return self.cycles(
+            *(Segment(SEQUENTIAL, (n,), (cores_of(self.machine, self.network.tasks[n]),)) for n in tasks)
+        )
 
     def best(
         self, pattern: str, tasks: tuple[int, ...], but: Segment | None = None
     ) -> tuple[int, Segment] | None:
         """(cycles, segment) of a pattern in the bands that suit it best."""
-        cores = self.shares(tasks) if pattern == PIPELINE else tuple(self.all_cores(n) for n in tasks)
+        layers = self.tasks(tasks)
+        everywhere = tuple(cores_of(self.machine, t) for t in layers)
+        cores = shares(self.machine, layers) if pattern == PIPELINE else everywhere
         rows = self.network.tasks[tasks[-1]].output.rows
         found: list[tuple[int, int, Segment]] = []
         for band in dict.fromkeys(0 if n == 1 or rows == 1 else -(-rows // n) for n in _BANDS):
@@ -80,19 +83,6 @@ class _Why:
             if cycles is not None:
                 found.append((cycles, len(found), segment))
         return (min(found)[0], min(found)[2]) if found else None
-
-    def shares(self, tasks: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        """Cores of its own for each task."""
-        found: dict[int, tuple[int, ...]] = {}
-        for unit, count in ((CORE, self.machine.cores), (BINARY, self.machine.binary_cores)):
-            mine = [n for n in tasks if self.network.tasks[n].unit == unit]
-            if mine:
-                found |= dict(zip(mine, _share([self.network.tasks[n] for n in mine], count), strict=True))
-        return tuple(found.get(n, ()) for n in tasks)
-
-    def all_cores(self, task: int) -> tuple[int, ...]:
-        counts = {CORE: self.machine.cores, BINARY: self.machine.binary_cores}
-        return tuple(range(counts.get(self.network.tasks[task].unit, 0)))
 
 
 def _cycles(count: int | None) -> str:
