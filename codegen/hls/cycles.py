@@ -42,7 +42,7 @@ _CRITICAL = 0.4  # words for a cycle of Mac from which the banks may hold a comm
 
 @dataclass(frozen=True)
 class Span:
-    """One command: agent, number, when it was started and complete."""
+    """A command's cycles: from when its first part was taken until its last word was in place."""
 
     agent: int
     command: int

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edgert import cache
+from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.hls.isa import Machine
 from edgert.codegen.hls.verilog import OUT_FIFO, parameters
@@ -33,16 +34,6 @@ _FLAGS = (
     "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
     "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Span:
-    """A command's cycles: from when its first part was taken until its last word was in place."""
-
-    agent: int
-    command: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from edgert.codegen.hls.cpp import sources
+from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.program import Array
 from edgert.errors import ToolError
-from edgert.rtl.circuit import Run, Span
+from edgert.rtl.circuit import Run
 from edgert.rtl.tools import run_tool
 
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
