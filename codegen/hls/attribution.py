@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Protocol
 
+from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.hls.isa import Machine
-
-
-class Span(Protocol):
-    """A command of an agent, and the cycles that it took: as modelled or as simulated."""
-
-    @property
-    def agent(self) -> int: ...
-    @property
-    def command(self) -> int: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
 
 
 def layer_cycles(design: Design, spans: Sequence[Span], cycles: int) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from colorsys import hls_to_rgb
 from html import escape
 
-from edgert.codegen.hls.attribution import Span
+from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 
 _LEFT, _WIDTH, _LANE, _TOP, _ENTRY, _COLUMNS = 74, 1040, 22, 34, 18, 3
