@@ -86,11 +86,13 @@ class Serial:
     """A serial line. address: "stdio" (of the server), a device or pyserial's socket://host:port.
 
     server: the program to start, {firmware} in it stands for the ELF, {python} for this interpreter.
+    start_s: how long the first answer may take: a simulator that builds itself first takes minutes.
     """
 
     address: str
     server: tuple[str, ...] = ()
     baud: int = 115200
+    start_s: int = 10
 
 
 @dataclass(frozen=True)

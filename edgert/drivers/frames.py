@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgert.board import Board
+from edgert.board import Board, Serial
 from edgert.drivers.cobs import Frame, Kind, Splitter, Status
-from edgert.drivers.debug_link import START_TIMEOUT_S, place
+from edgert.drivers.debug_link import place
 from edgert.drivers.elf import Elf
 from edgert.drivers.link import Link
 from edgert.drivers.mailbox import REQUEST, Command, Fault, Region, request
@@ -83,7 +83,7 @@ class FrameLink(Link):
             self._stream = self._connect()
         else:
             self._write_reset()
-        self._hello(START_TIMEOUT_S)
+        self._hello()
 
     def start(self) -> None:
         return None
@@ -98,11 +98,12 @@ class FrameLink(Link):
 
     def _write_reset(self) -> None:
         """If the board still listens. There is no answer to this one."""
-        self._hello(START_TIMEOUT_S)
+        self._hello()
         self._exchange(Kind.WRITE, Region.MAILBOX, 0, REQUEST.size, request(Command.RESET, 0, 0))
 
-    def _hello(self, timeout_s: float) -> None:
+    def _hello(self) -> None:
         """Open a session of ours, which ends any other's."""
+        timeout_s = self._board.serial.start_s if self._board.serial else Serial.start_s
         self._session = secrets.randbelow(0xFFFF) + 1
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -27,6 +27,7 @@ SIZES: dict[str, tuple[str, dict[str, Any]]] = {  # smaller than their defaults;
     "inverted_residual": ("inverted_residual", {"side": 16, "expansion": 3}),
     "inverted_residual-odd": ("inverted_residual", {"channels": (3, 8, 8, 12), "side": 15}),
     "residual": ("residual", {"channels": 8, "side": 14}),
+    "separable": ("separable", {"channels": (8, 16, 16, 24), "side": 14}),
 }
 OPERATORS = {
     "mlp": {"fully_connected_s8"},
@@ -36,6 +37,7 @@ OPERATORS = {
     "attention": {"fully_connected_s8", "matmul_s8", "softmax_s8", "add_s8"},
     "inverted_residual": {"conv2d_s8", "depthwise_conv2d_s8", "add_s8"},
     "residual": {"conv2d_s8", "add_s8"},
+    "separable": {"conv2d_s8", "depthwise_conv2d_s8"},
 }
 
 
