@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ from schedule_grid import ARMS, BUS_BYTES, SCRATCH_BYTES, WORKLOADS, Point, mach
 
 import edgert
 from edgert.cache import write_aside
+from edgert.circuit import constant_bytes
 from edgert.codegen import pipeline
 from edgert.codegen.bounds import tell_bounds
 from edgert.codegen.hls import scheduler
 from edgert.codegen.hls.build import build
 from edgert.codegen.hls.design import Design
+from edgert.codegen.hls.isa import LANES
 from edgert.codegen.hls.schedule import Schedule
 from edgert.codegen.hls.tasks import Network, network
 from edgert.codegen.program import Array
@@ -56,7 +59,10 @@ def main() -> int:
     if not args.report:
         _measure([p for p in points() if not args.only or p.workload in args.only], args.jobs)
         return 0
-    rows = [row for row in _rows() if row["key"] in {p.key for p in points()}]
+    rows = [
+        row | {"bound_cycles": bound(row["workload"], row["bus_bytes"])}
+        for row in _rows() if row["key"] in {p.key for p in points()}
+    ]  # fmt: skip
     result = {"command": COMMAND, "points": len(rows), **summary(rows), "rows": rows}
     if args.write:
         write_aside(RESULT, (json.dumps(result, indent=1) + "\n").encode())
@@ -146,6 +152,16 @@ def text(schedule: Schedule, tasks: Network) -> list[str]:
     ]  # fmt: skip
 
 
+def bound(workload: str, bus_bytes: float) -> int:
+    """Cycles that no schedule is under: every multiplier busy, or the bus, with each byte moved once."""
+    tasks = _loaded(workload)[0]
+    program = tasks.program
+    ports = sum(program.tensors[name].nbytes for name in (*program.inputs, *program.outputs))
+    moved = ports + sum(constant_bytes(task) for task in tasks.tasks)
+    lanes = LANES * machine(max(SCRATCH_BYTES), bus_bytes).cores
+    return ceil(max(program.macs / lanes, moved / bus_bytes))
+
+
 # ---- the summary -----------------------------------------------------------------------------------------
 
 
@@ -167,6 +183,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         (r["workload"], r["scratch_bytes"], r["bus_bytes"])
         for r in rows if r["arm"] == "sequential" and r["bus_bytes"] == min(BUS_BYTES) and r.get("spilled")
     }  # fmt: skip
+    bounds = {(r["workload"], r["scratch_bytes"], r["bus_bytes"]): r["bound_cycles"] for r in rows}
     errors = [r["modelled_cycles"] / r["rtl_cycles"] - 1 for r in rows if "rtl_cycles" in r]
     fixed = [a for a in ARMS if a != "edgert"]
     return {
@@ -175,6 +192,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             arm: _mean(v for key, v in ratios[arm].items() if key in tight) for arm in fixed
         },
         "one_byte_a_cycle_and_spilled_points": len(tight),
+        "one_byte_a_cycle_and_spilled_over_the_bound": {
+            arm: _mean(cycles[*key, arm] / bounds[key] for key in tight if (*key, arm) in cycles)
+            for arm in ARMS
+        },
         "by_bandwidth_over_sequential": {
             f"{bus:g}": _mean(v for key, v in ratios["sequential"].items() if key[2] == bus)
             for bus in BUS_BYTES

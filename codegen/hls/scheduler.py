@@ -33,6 +33,7 @@ _LONGEST = 6  # layers of a segment, unless the arm wants as few segments as can
 _BANDS = (8, 3)  # how many bands a chain is tried in
 _ROUNDS = 2  # of improvement
 _HOPE = 1.1  # a neighbour is tried if alone it takes at most so much longer than what it replaces, guessed
+_FINEST = 0.999  # patterns that gain less than the model can tell are not worth their complication
 _TRIED = 3  # neighbours of a segment that are built and timed, in each round
 
 
@@ -82,16 +83,18 @@ def find(network: Network, machine: Machine, arm: Arm = ARMS["edgert"], memo: Me
 
 def _found(network: Network, machine: Machine, arm: Arm, memo: Memo) -> Found:
     search = _Search(network, machine, arm, memo)
-    best = search.start()
-    for smaller in ARMS.values():  # what fewer patterns found is a start, too
-        if set(smaller.patterns) < set(arm.patterns) and smaller.overlap == arm.overlap:
-            best = min(best, find(network, machine, smaller, memo), key=lambda f: f.cycles)
+    simpler = [  # what fewer patterns found is a start, too
+        find(network, machine, smaller, memo)
+        for smaller in ARMS.values()
+        if set(smaller.patterns) < set(arm.patterns) and smaller.overlap == arm.overlap
+    ]
+    best = min([search.start(), *simpler], key=lambda f: f.cycles)
     for _ in range(_ROUNDS):
         better = search.improved(best)
         if better.cycles >= best.cycles:
             break
         best = better
-    return best
+    return next(f for f in [*simpler, best] if f.cycles * _FINEST <= best.cycles)
 
 
 def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | None:

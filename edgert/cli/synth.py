@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from edgert.artifact import Artifact
-from edgert.board import Board, load_board
+from edgert.board import load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.models import add_source, open_source
 from edgert.errors import UsageError
 from edgert.part import Part, load_part
 from edgert.report.tables import Column, number, percent, text
-from edgert.rtl.synth import Synthesis, synth
+from edgert.rtl.synth import Synthesis, synth_circuit
 
 _COLUMNS = (Column("resource"), Column("used", True), Column("of", True), Column("", True))
 _WORDS = {"luts": "LUTs", "flip_flops": "flip-flops", "dsps": "DSPs", "block_rams": "block RAMs"}
@@ -35,32 +34,14 @@ def main(args: argparse.Namespace) -> int:
             f"{board.id} has no FPGA", rule="only circuits are synthesised", hint="see: edgert boards"
         )
     part = load_part(board.target)
-    found = _synthesised(artifact, board, part, args)
+    with Progress(f"synthesising for {part.id}"):
+        found = synth_circuit(artifact, board, seeds=range(1, args.seeds + 1), place=not args.no_place)
     if args.json:
         emit_json({**asdict(found), "median_mhz": found.median_mhz, "usage": found.usage(part)})
     else:
         emit(_table(found, part))
     found.check_fits(part)
     return 0
-
-
-def _synthesised(artifact: Artifact, board: Board, part: Part, args: argparse.Namespace) -> Synthesis:
-    """report.json has "fpga": {"top": module, "sources": Verilog files, "folder": where they read theirs}."""
-    circuit = artifact.report.get("fpga")
-    if circuit is None:
-        raise UsageError(
-            f"{artifact.folder} holds no circuit", hint="compile it for an FPGA board: --board ulx3s"
-        )
-    with Progress(f"synthesising {circuit['top']} for {part.id}"):
-        return synth(
-            [artifact.folder / source for source in circuit["sources"]],
-            circuit["top"],
-            part,
-            clock_mhz=(board.clock_hz or 0) / 1e6,
-            seeds=range(1, args.seeds + 1),
-            place=not args.no_place,
-            folder=artifact.folder / circuit.get("folder", ""),
-        )
 
 
 def _table(found: Synthesis, part: Part) -> str:

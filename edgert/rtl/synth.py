@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from edgert import cache
+from edgert.artifact import Artifact
+from edgert.board import Board
 from edgert.errors import DoesNotFitError, ToolError, UsageError
-from edgert.part import Part
+from edgert.part import Part, load_part
 from edgert.rtl.pins import behind_registers
 from edgert.rtl.tools import run_tool
 
@@ -162,6 +164,25 @@ def synth(
         return result
     result.check_fits(part)
     return _placed(result, part, made, seeds)
+
+
+def synth_circuit(
+    artifact: Artifact, board: Board, *, seeds: Sequence[int] = (1,), place: bool = True
+) -> Synthesis:
+    """The circuit of a compiled model on its board's part, at the board's clock.
+
+    Raises UsageError: it is none; what synth() raises.
+    """
+    circuit = artifact.report.get("fpga")
+    if circuit is None:
+        raise UsageError(
+            f"{artifact.folder} holds no circuit", hint="compile it for an FPGA board: --board ulx3s"
+        )
+    return synth(
+        [artifact.folder / source for source in circuit["sources"]], circuit["top"], load_part(board.target),
+        clock_mhz=(board.clock_hz or 0) / 1e6, seeds=seeds, place=place,
+        folder=artifact.folder / circuit["folder"],
+    )  # fmt: skip
 
 
 def _placed(result: Synthesis, part: Part, made: Path, seeds: Sequence[int]) -> Synthesis:

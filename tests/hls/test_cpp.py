@@ -71,11 +71,11 @@ def test_random_commands_that_wait_for_each_other(seed: int, tmp_path: Path) -> 
         compare(design, program, seed + 10 * number, stall)
 
 
-@pytest.mark.slow
-def test_a_thousand_runs_without_a_deadlock(tmp_path: Path) -> None:
+def test_many_runs_without_a_deadlock(tmp_path: Path) -> None:
+    """A thousand: tools/soak_circuit.py."""
     design = designs.random_design(3, 30, machine=MACHINE)
     program = csim.build(design, tmp_path)
-    for seed in range(1000):
+    for seed in range(100):
         compare(design, program, seed, (seed % 8) / 10)
 
 
