@@ -105,6 +105,34 @@ def cycles_of(network: Network, machine: Machine, schedule: Schedule) -> int | N
         return None
 
 
+def candidates(network: Network, machine: Machine, arm: Arm, first: int, last: int) -> Iterator[Segment]:
+    """Segments of tasks [first, last) that an arm may choose from."""
+    numbers = tuple(range(first, last))
+    tasks = [network.tasks[n] for n in numbers]
+    all_cores = tuple(cores_of(machine, t) for t in tasks)
+    rows = tasks[-1].output.rows
+    if len(numbers) == 1:
+        pattern = SEQUENTIAL if SEQUENTIAL in arm.patterns else PIPELINE
+        for band in _bands(rows, (1, 4, 12)):
+            yield Segment(pattern, numbers, all_cores, band, skew=band > 0)
+        yield Segment(pattern, numbers, all_cores, 1)
+        return
+    independent = not any(set(reads(b)) & {a.output.name for a in tasks} for b in tasks)
+    if independent and PARALLEL in arm.patterns:
+        yield Segment(PARALLEL, numbers, shares(machine, tasks), 0)
+    chain = chained(tasks)
+    if not chain and not arm.few:
+        return
+    for pattern in (PIPELINE, DEPTH_FIRST):
+        if pattern not in arm.patterns:
+            continue
+        cores = shares(machine, tasks) if pattern == PIPELINE else all_cores
+        for band in dict.fromkeys((*_bands(rows, _BANDS), 1)):
+            yield Segment(pattern, numbers, cores, band, skew=True)
+            if pattern == DEPTH_FIRST:
+                yield Segment(pattern, numbers, cores, band)
+
+
 _Cut = tuple[float, tuple[Segment, ...], frozenset[str]]  # cycles, segments, spilled
 
 
@@ -115,6 +143,10 @@ class _Search:
         self._costs = memo.costs
 
     # ---- one segment -------------------------------------------------------------------------------------
+
+    def segments(self, first: int, last: int) -> Iterator[Segment]:
+        """Of tasks [first, last)."""
+        return candidates(self.network, self.machine, self.arm, first, last)
 
     def cost(self, segment: Segment, spilled: frozenset[str]) -> float | None:
         """Cycles of a segment alone, guessed; None where it does not fit."""
@@ -128,33 +160,6 @@ class _Search:
             moved = traffic(self.network, Schedule((segment,), key[1]), 0)
             self._costs[key] = guess(self.network, self.machine, segment, moved, overlap=self.arm.overlap)
         return self._costs[key]
-
-    def segments(self, first: int, last: int) -> Iterator[Segment]:
-        """Candidates for tasks [first, last)."""
-        numbers = tuple(range(first, last))
-        tasks = [self.network.tasks[n] for n in numbers]
-        all_cores = tuple(cores_of(self.machine, t) for t in tasks)
-        rows = tasks[-1].output.rows
-        if len(numbers) == 1:
-            pattern = SEQUENTIAL if SEQUENTIAL in self.arm.patterns else PIPELINE
-            for band in _bands(rows, (1, 4, 12)):
-                yield Segment(pattern, numbers, all_cores, band, skew=band > 0)
-            yield Segment(pattern, numbers, all_cores, 1)
-            return
-        independent = not any(set(reads(b)) & {a.output.name for a in tasks} for b in tasks)
-        if independent and PARALLEL in self.arm.patterns:
-            yield Segment(PARALLEL, numbers, shares(self.machine, tasks), 0)
-        chain = chained(tasks)
-        if not chain and not self.arm.few:
-            return
-        for pattern in (PIPELINE, DEPTH_FIRST):
-            if pattern not in self.arm.patterns:
-                continue
-            cores = shares(self.machine, tasks) if pattern == PIPELINE else all_cores
-            for band in dict.fromkeys((*_bands(rows, _BANDS), 1)):
-                yield Segment(pattern, numbers, cores, band, skew=True)
-                if pattern == DEPTH_FIRST:
-                    yield Segment(pattern, numbers, cores, band)
 
     # ---- the cut into segments ---------------------------------------------------------------------------
 

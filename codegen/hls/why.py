@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from edgert.codegen.hls.isa import Machine
 from edgert.codegen.hls.schedule import DEPTH_FIRST, PIPELINE, SEQUENTIAL, Schedule, Segment
-from edgert.codegen.hls.scheduler import chained, cores_of, cycles_of, shares
+from edgert.codegen.hls.scheduler import Arm, candidates, chained, cores_of, cycles_of
 from edgert.codegen.hls.tasks import Network, Task, reads
 
-_BANDS = (1, 3, 8)  # how many bands an alternative is tried in
 _LONGEST = 6  # layers that are tried together
 
 
@@ -71,17 +70,15 @@ class _Why:
     def best(
         self, pattern: str, tasks: tuple[int, ...], but: Segment | None = None
     ) -> tuple[int, Segment] | None:
-        """(cycles, segment) of a pattern in the bands that suit it best."""
-        layers = self.tasks(tasks)
-        everywhere = tuple(cores_of(self.machine, t) for t in layers)
-        cores = shares(self.machine, layers) if pattern == PIPELINE else everywhere
-        rows = self.network.tasks[tasks[-1]].output.rows
-        found: list[tuple[int, int, Segment]] = []
-        for band in dict.fromkeys(0 if n == 1 or rows == 1 else -(-rows // n) for n in _BANDS):
-            segment = Segment(pattern, tasks, cores, band, skew=band > 0)
-            cycles = self.cycles(segment) if segment != but else None
-            if cycles is not None:
-                found.append((cycles, len(found), segment))
+        """(cycles, segment) of a pattern in the bands that suit it best, of those that the search knows."""
+        arm = Arm(pattern, (pattern,))
+        found = [
+            (cycles, number, segment)
+            for number, segment in enumerate(
+                candidates(self.network, self.machine, arm, tasks[0], tasks[-1] + 1)
+            )
+            if segment != but and (cycles := self.cycles(segment)) is not None
+        ]
         return (min(found)[0], min(found)[2]) if found else None
 
 
