@@ -1,13 +1,15 @@
 """How long a Design takes, without simulating it: each command's time from its counts, in the order of needs.
 
 A core's three sections overlap: a command is read while the one before multiplies, and that one while the one
-before it is written. Constants are properties of csrc/verilog, checked by tests/hls/test_cycles.py.
+before it is written. Constants are properties of csrc/verilog, checked by tools/measure_circuits.py and tools/compare_schedules.py.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -34,8 +36,9 @@ LEAST = 10  # of a command in Mac
 DRAIN = 37  # from the last item to the command's completion
 LOAD_START, LOAD_END, LOAD_GAP = 6, 3, 4  # beside the external memory's latency; between two loads
 STORE_START, STORE_END = 9, 4
+STORE_AHEAD = 16  # words that the storer reads before the bus takes them
 SCRATCH_LOAD = 20  # from the start of a load out of the scratchpad to its first word
-SOFTMAX_ROW, SOFTMAX_ITEM = 86.5, 3
+SOFTMAX_START, SOFTMAX_ROW, SOFTMAX_ITEM = 6, 86.4, 3
 ADD_WORD = 9
 _CRITICAL = 0.4  # words for a cycle of Mac from which the banks may hold a command up
 
@@ -70,6 +73,54 @@ class _Agent:
     out_free: float = 0.0
     done: list[float] = field(default_factory=list)
     busy: float = 0.0
+    stuck: bool = False  # the next command's start depends on a transfer that is on its way
+
+
+@dataclass
+class _Transfer:
+    """Words over the bus, or (own) from the scratchpad to the loader. begin: of the first one, not before."""
+
+    agent: int
+    command: int
+    at: float
+    begin: float
+    words: int
+    own: bool
+    left: float
+
+
+class _Bus:
+    """Reads and writes, each in order; where both have words, they take turns."""
+
+    def __init__(self, per_word: float) -> None:
+        self.per_word = per_word
+        self.now = 0.0
+        self.flows: dict[int, deque[_Transfer]] = {Machine.LOADER: deque(), Machine.STORER: deque()}
+
+    def run(self, until: float) -> _Transfer | None:
+        """On to the next transfer's end, which is taken out, or to `until` if there is none before."""
+        while True:
+            heads = [flow[0] for flow in self.flows.values() if flow]
+            if not heads:
+                return None
+            moving = [t for t in heads if t.begin <= self.now]
+            share = self.per_word * max(1, sum(not t.own for t in moving))
+            ends = [(self.now + t.left * (1.0 if t.own else share), t.agent) for t in moving]
+            next_end, agent = min(ends, default=(inf, 0))
+            change = min((t.begin for t in heads if t.begin > self.now), default=inf)
+            to = min(next_end, change, until)
+            self._move(moving, share, to)
+            if to == next_end:
+                return self.flows[agent].popleft()
+            if to == until:
+                return None
+
+    def _move(self, moving: Sequence[_Transfer], share: float, to: float) -> None:
+        if to <= self.now:
+            return
+        for transfer in moving:
+            transfer.left -= (to - self.now) / (1.0 if transfer.own else share)
+        self.now = to
 
 
 def estimate(design: Design) -> Times:
@@ -107,6 +158,11 @@ def read_words(read: Read) -> float:
     return windows * read.kw * -(-read.run // LANES)
 
 
+def softmax_words(softmax: Softmax) -> int:
+    """Requests to the scratchpad: each row is read three times and written once."""
+    return 4 * softmax.rows * -(-softmax.depth // LANES)
+
+
 Waits = dict[tuple[int, int], float]  # (agent, command) -> cycles of a word
 
 
@@ -118,7 +174,11 @@ def _waits(design: Design, spans: Sequence[Span]) -> Waits:
     rates, busy = [], []
     for span in spans:
         parts = design.agents[span.agent][span.command].parts
-        if isinstance(parts[0], Read) and isinstance(parts[1], Mac):
+        if isinstance(parts[0], Softmax):
+            words = softmax_words(parts[0])
+            rates.append((span.start, span.end, words / (span.end - span.start)))
+            busy.append((span, rates[-1][2]))
+        elif isinstance(parts[0], Read) and isinstance(parts[1], Mac):
             words, cycles = read_words(parts[0]), max(1, span.end - span.start)
             rates.append((span.start, span.end, words / cycles))
             if parts[0].words and words >= _CRITICAL * mac_cycles(parts[0], parts[1]):
@@ -144,14 +204,14 @@ class _Clock:
         self.lists = design.agents
         self.agents = [_Agent() for _ in design.agents]
         self.spans: list[Span] = []
-        self.bus = 0.0  # free from then on
+        self.bus = _Bus(LANES / design.machine.bus_bytes)
         self.needs = [
             [[(other, n) for other, n in enumerate(c.need) if n] for c in commands]
             for commands in design.agents
         ]
+        self.unmet: dict[int, tuple[int, int]] = {}  # agent -> a need of its next command that is not met
         self.waits = waits
         self.fetches = [self._fetch(a) for a in range(len(design.agents))]
-        self.per_word = LANES / design.machine.bus_bytes
 
     def run(self) -> Times:
         for state, fetch in zip(self.agents, self.fetches, strict=True):
@@ -163,6 +223,10 @@ class _Clock:
                 if self._known(agent):
                     ready[agent] = self._ready_at(agent)
             waiting -= ready.keys()
+            moved = self.bus.run(min(ready.values(), default=inf))
+            if moved is not None:
+                self._moved(moved)
+                continue
             if not ready:
                 break
             agent = min(ready, key=lambda a: (ready[a], a))
@@ -183,9 +247,16 @@ class _Clock:
     def _known(self, agent: int) -> bool:
         """Whether it is known when the next command may start."""
         state = self.agents[agent]
-        if state.next >= len(self.lists[agent]):
+        if state.stuck or state.next >= len(self.lists[agent]):
             return False
-        return all(len(self.agents[other].done) >= n for other, n in self.needs[agent][state.next])
+        unmet = self.unmet.get(agent)
+        if unmet is not None and len(self.agents[unmet[0]].done) < unmet[1]:
+            return False
+        for other, n in self.needs[agent][state.next]:
+            if len(self.agents[other].done) < n:
+                self.unmet[agent] = other, n
+                return False
+        return True
 
     def _ready_at(self, agent: int) -> float:
         state = self.agents[agent]
@@ -195,44 +266,59 @@ class _Clock:
         return at
 
     def _issue(self, agent: int, at: float) -> None:
-        state, command = self.agents[agent], self.lists[agent][self.agents[agent].next]
-        first = command.parts[0]
-        if isinstance(first, Load):
-            end = self._load(state, first, at)
-        elif isinstance(first, Store):
-            end = self._store(state, first, at)
-        elif isinstance(first, Softmax):
-            end = at + first.rows * (SOFTMAX_ROW + SOFTMAX_ITEM * first.depth)
-            state.read_free = end
-        else:
-            end = self._core(state, command, at, self.waits.get((agent, state.next), 1.0))
+        state, number = self.agents[agent], self.agents[agent].next
+        command = self.lists[agent][number]
         state.fetched = at + self.fetches[agent] + FETCH
-        state.done.append(end)
-        self.spans.append(Span(agent, state.next, round(at), round(end)))
         state.next += 1
+        first = command.parts[0]
+        if isinstance(first, Load | Store):
+            self._transfer(agent, number, first, at)
+        elif isinstance(first, Softmax):
+            wait = self.waits.get((agent, number), 1.0) - 1
+            row = SOFTMAX_ROW + SOFTMAX_ITEM * first.depth + wait * softmax_words(first) / first.rows
+            state.read_free = at + SOFTMAX_START + first.rows * row
+            self._complete(agent, number, at, state.read_free)
+        else:
+            end = self._core(state, command, at, self.waits.get((agent, number), 1.0))
+            self._complete(agent, number, at, end)
 
-    def _transfer(self, begin: float, words: int) -> float:
-        """When so many words are over the bus, the first not before `begin`."""
-        start = max(begin, self.bus)
-        self.bus = start + words * self.per_word
-        return self.bus
+    def _complete(self, agent: int, number: int, at: float, end: float) -> None:
+        self.agents[agent].done.append(end)
+        self.spans.append(Span(agent, number, round(at), round(end)))
 
-    def _load(self, state: _Agent, load: Load, at: float) -> float:
-        words = load.rows * load.row_words
-        if load.scratch:
-            end = max(at + SCRATCH_LOAD, state.out_free) + words
+    def _transfer(self, agent: int, number: int, part: Load | Store, at: float) -> None:
+        """On its way; the bus says when it ends."""
+        state = self.agents[agent]
+        own = isinstance(part, Load) and part.scratch
+        if isinstance(part, Store):
+            words, begin = part.words, at + STORE_START
+        else:
+            words = part.rows * part.row_words
+            begin = at + (SCRATCH_LOAD if own else LOAD_START + self.machine.latency_cycles)
+            begin = max(begin, state.out_free + (0 if own else LOAD_GAP - LOAD_END))
+        state.read_free = (
+            at + READ_SWITCH
+        )  # a load's request goes out before the data of the one before is here
+        state.stuck = own or isinstance(part, Store)
+        self.bus.flows[agent].append(_Transfer(agent, number, at, begin, words, own, words))
+
+    def _moved(self, transfer: _Transfer) -> None:
+        state, end = self.agents[transfer.agent], self.bus.now
+        state.stuck = False
+        if transfer.agent == Machine.STORER:
+            ahead = min(transfer.words, STORE_AHEAD)
+            state.read_free = max(transfer.at + ahead, end - STORE_AHEAD * self.bus.per_word)
+            end += STORE_END
+        elif transfer.own:
             state.read_free = end
         else:
-            begin = max(at + LOAD_START + self.machine.latency_cycles, state.out_free - LOAD_END + LOAD_GAP)
-            end = max(self._transfer(begin, words) + LOAD_END, state.out_free + words)
-            state.read_free = at + READ_SWITCH  # the next request goes out before the data is here
+            end = max(end + LOAD_END, state.out_free + transfer.words)
         state.out_free = end
-        return end
-
-    def _store(self, state: _Agent, store: Store, at: float) -> float:
-        end = self._transfer(at + STORE_START, store.words) + STORE_END
-        state.read_free = end - STORE_END
-        return end
+        for later in list(self.bus.flows[transfer.agent])[:1]:
+            if transfer.agent == Machine.LOADER:
+                gap = 0 if later.own else LOAD_GAP - LOAD_END
+                later.begin = max(later.begin, end + gap)
+        self._complete(transfer.agent, transfer.command, transfer.at, end)
 
     def _core(self, state: _Agent, command: Command, at: float, word: float) -> float:
         read, mac, _ = command.core
