@@ -1,7 +1,8 @@
 """How long a Design takes, without simulating it: each command's time from its counts, in the order of needs.
 
 A core's three sections overlap: a command is read while the one before multiplies, and that one while the one
-before it is written. Constants are properties of csrc/verilog, checked by tools/measure_circuits.py and tools/compare_schedules.py.
+before it is written. Constants are properties of csrc/verilog; tools/measure_circuits.py and
+tools/compare_schedules.py say how far the whole is off.
 """
 
 from __future__ import annotations
