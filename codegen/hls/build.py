@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,9 +41,7 @@ class _Builder:
         self.network, self.machine, self.schedule = network, machine, schedule
         self.external: External = external(network)
         self.traffic = [traffic(network, schedule, i) for i in range(len(schedule.segments))]
-        self.steps = [
-            steps(network, s, t.loads, t.stores) for s, t in zip(schedule.segments, self.traffic, strict=True)
-        ]
+        self.steps = [steps(network, s, t) for s, t in zip(schedule.segments, self.traffic, strict=True)]
         self.places = self._place()
         self.emitter = Emitter(machine.agents, self._sizes())
         self.start = 0  # of the next segment's weights in each core
@@ -267,7 +266,7 @@ class _Builder:
         if tile.rows[0] >= tile.rows[1] or chunk[0] >= chunk[1]:
             return
         at = plan.at(task_number)
-        inputs = [places[x.name] for x in task.inputs]
+        inputs = [replace(places[x.name], map=x) for x in task.inputs]
         parts, read, write = core_parts(task, inputs, places[task.output.name], tile, chunk, at)
         reads_ = [Region("scratch", words) for words in read]
         if task.weight_words:

@@ -176,8 +176,7 @@ def _waits(design: Design, spans: Sequence[Span]) -> Waits:
     for span in spans:
         parts = design.agents[span.agent][span.command].parts
         if isinstance(parts[0], Softmax):
-            words = softmax_words(parts[0])
-            rates.append((span.start, span.end, words / (span.end - span.start)))
+            rates.append((span.start, span.end, softmax_words(parts[0]) / (span.end - span.start)))
             busy.append((span, rates[-1][2]))
         elif isinstance(parts[0], Read) and isinstance(parts[1], Mac):
             words, cycles = read_words(parts[0]), max(1, span.end - span.start)
@@ -290,7 +289,7 @@ class _Clock:
     def _transfer(self, agent: int, number: int, part: Load | Store, at: float) -> None:
         """On its way; the bus says when it ends."""
         state = self.agents[agent]
-        own = isinstance(part, Load) and part.scratch
+        own = isinstance(part, Load) and bool(part.scratch)
         if isinstance(part, Store):
             words, begin = part.words, at + STORE_START
         else:
@@ -300,7 +299,7 @@ class _Clock:
         state.read_free = (
             at + READ_SWITCH
         )  # a load's request goes out before the data of the one before is here
-        state.stuck = own or isinstance(part, Store)
+        state.stuck = own or agent == Machine.STORER
         self.bus.flows[agent].append(_Transfer(agent, number, at, begin, words, own, words))
 
     def _moved(self, transfer: _Transfer) -> None:

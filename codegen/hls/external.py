@@ -53,9 +53,11 @@ def external(network: Network) -> External:
 
 def _port(network: Network, name: str, at: int) -> Port:
     tensor, m = network.program.tensors[name], network.maps[name]
-    channels = -(-m.channels // 32) * 4 if tensor.dtype == "b1" else m.channels
-    dtype = "uint8" if tensor.dtype == "b1" else tensor.dtype
-    shape = (*tensor.shape[:-1], channels)
+    if tensor.dtype == "b1":
+        channels, dtype = -(-m.channels // 32) * 4, "uint8"
+        shape = (*tensor.shape[:-1], channels)
+    else:
+        channels, dtype, shape = m.channels, tensor.dtype, tensor.shape
     return Port(name, shape, dtype, at * LANES, m.rows, m.cols, channels, m.row_bytes, m.pixel_bytes)
 
 

@@ -24,7 +24,7 @@ def guess(
     network: Network, machine: Machine, segment: Segment, moved: Traffic, *, overlap: bool
 ) -> float | None:
     """Cycles; None where it does not fit."""
-    plan = steps(network, segment, moved.loads, moved.stores)
+    plan = steps(network, segment, moved)
     if _held_bytes(network, plan, moved) > machine.scratch_bytes:
         return None
     try:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgert.codegen.hls.schedule import Segment
-from edgert.codegen.hls.tasks import Network, reads
+from edgert.codegen.hls.tasks import Network, Task, reads
+from edgert.codegen.hls.traffic import Traffic
 
 LOAD, TASK, STORE = "load", "task", "store"
 
@@ -45,9 +46,9 @@ class Steps:
     rows: dict[str, int]
 
 
-def steps(network: Network, segment: Segment, loads: Sequence[str], stores: Sequence[str]) -> Steps:
-    """loads, stores: tensors that the segment brings from outside of the chip, or takes there."""
-    actors = _actors(network, segment, loads, stores)
+def steps(network: Network, segment: Segment, moved: Traffic) -> Steps:
+    """moved: what the segment brings from outside of the chip, takes there, finds or leaves on it."""
+    actors = _actors(network, segment, moved.loads, moved.stores)
     targets = _targets(network, segment, actors)
     count = len(targets[0])
     moves = []
@@ -60,7 +61,7 @@ def steps(network: Network, segment: Segment, loads: Sequence[str], stores: Sequ
             first = targets[at][step - 1] if step else 0
             if first < targets[at][step]:
                 moves.append(Move(actor, first, targets[at][step], step))
-    return Steps(tuple(moves), _held(network, segment, moves))
+    return Steps(tuple(moves), _held(network, segment, moves, moved.whole))
 
 
 def _actors(network: Network, segment: Segment, loads: Sequence[str], stores: Sequence[str]) -> list[Actor]:
@@ -108,7 +109,7 @@ def _read_elsewhere(network: Network, segment: Segment, name: str) -> bool:
     return any(r not in segment.tasks for r in network.readers(name))
 
 
-def _held(network: Network, segment: Segment, moves: Sequence[Move]) -> dict[str, int]:
+def _held(network: Network, segment: Segment, moves: Sequence[Move], whole: Sequence[str]) -> dict[str, int]:
     """The most rows between the first that somebody still reads and the last that has been made."""
     made: dict[str, int] = {}
     done: dict[int, int] = {}  # place of a task -> rows of its output
@@ -124,12 +125,16 @@ def _held(network: Network, segment: Segment, moves: Sequence[Move]) -> dict[str
             done[move.actor.place] = move.last
         if move.actor.kind == STORE:
             stored[name] = move.last
-    for number in segment.tasks:  # both operands of a pair go around their rings together
-        task = network.tasks[number]
-        if task.pair:
-            most = max(held.get(x.name, x.rows) for x in task.inputs)
-            for x in task.inputs:
-                held[x.name] = most
+    held |= {name: network.maps[name].rows for name in whole}
+    return _together([network.tasks[number] for number in segment.tasks], held)
+
+
+def _together(tasks: Sequence[Task], held: dict[str, int]) -> dict[str, int]:
+    """Both operands of a pair go around their rings together, or neither goes around."""
+    pairs = [[x.name for x in task.inputs] for task in tasks if task.pair]
+    while any(held[a] != held[b] for a, b in pairs):
+        for a, b in pairs:
+            held[a] = held[b] = max(held[a], held[b])
     return held
 
 

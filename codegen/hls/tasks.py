@@ -167,29 +167,93 @@ def supported(step: Step) -> bool:
 # ---- how tensors lie -------------------------------------------------------------------------------------
 
 
+Sides = tuple[int, int, int]  # rows, cols, channels
+
+
 def _maps(program: Program) -> dict[str, Map]:
-    transposed = {s.inputs[1] for s in program.steps if s.op == "matmul_s8" and s.attrs["x1_transposed"]}
-    packed = _packed(program)
+    transposed = {s.inputs[1]: s for s in program.steps if s.op == "matmul_s8" and s.attrs["x1_transposed"]}
+    packed, sides = _packed(program), _sides(program)
     found = {}
     for name, tensor in program.tensors.items():
-        rows, cols, channels = _sides(tensor.shape)
+        rows, cols, channels = sides[name]
         if tensor.dtype == "b1":
             pixel = 8 * -(-channels // 64)
         else:
             pixel = channels if name in packed else word_bytes(channels)
         row = word_bytes(cols * pixel)
         if name in transposed:
+            _check_transposed(program, transposed[name], name)
             found[name] = Map(name, rows, 1, channels, 1, word_bytes(rows), lane_rows=True)
         else:
             found[name] = Map(name, rows, cols, channels, pixel, row)
     return found
 
 
-def _sides(shape: Sequence[int]) -> tuple[int, int, int]:
-    """(rows, cols, channels): of [1, h, w, c], or [..., c] with all other dimensions as rows."""
+def _sides(program: Program) -> dict[str, Sides]:
+    """Of every tensor, as the layer that makes it sees it: a reshape is no layer. Of an input, as its readers
+    do."""
+    found = {name: _sides_of(tensor.shape) for name, tensor in program.tensors.items()}
+    for name in program.inputs:
+        seen = {_seen(step) for step in program.steps if name in step.inputs}
+        if len(seen) == 1 and (view := seen.pop()) is not None:
+            found[name] = view
+    for step in program.steps:
+        found[step.outputs[0]] = _made(step, found)
+    return found
+
+
+def _sides_of(shape: Sequence[int]) -> Sides:
+    """Of [1, h, w, c], or [..., c] with all other dimensions as rows."""
     if len(shape) == 4 and shape[0] == 1:
         return shape[1], shape[2], shape[3]
     return int(np.prod(shape[:-1], dtype=int)), 1, shape[-1]
+
+
+def _seen(step: Step) -> Sides | None:
+    """What a layer with a window reads; None: any other takes what it gets."""
+    a = step.attrs
+    if "in_h" not in a:
+        return None
+    return int(a["in_h"]), int(a["in_w"]), int(a["in_c"] if "in_c" in a else a["channels"])
+
+
+def _made(step: Step, sides: Mapping[str, Sides]) -> Sides:
+    a, made = step.attrs, sides[step.outputs[0]]
+    if "out_h" in a:
+        return int(a["out_h"]), int(a["out_w"]), int(a["out_c"] if "out_c" in a else a["channels"])
+    rows, cols, channels = sides.get(step.inputs[0], made)
+    if step.op in (*_FLAT, "softmax_s8"):
+        return rows, cols, channels
+    if step.op == "fully_connected_s8" and (rows * cols, channels) == (a["batch"], a["in_c"]):
+        return rows, cols, int(a["out_c"])
+    return made
+
+
+def _check_transposed(program: Program, step: Step, name: str) -> None:
+    """A core writes a map transposed, at no cost, if it is a layer's sums and nobody reads it otherwise."""
+    makers = [s.op for s in program.steps if name in s.outputs]
+    reads_ = [x for s in program.steps for x in s.inputs if x == name]
+    if makers and makers[0] in (*_BYTEWISE, "matmul_s8") and len(reads_) == 1 and name not in program.outputs:
+        return
+    raise _refuse(
+        step, f"{name} transposed",
+        "a circuit transposes what a convolution, dense layer or product makes for this layer alone",
+    )  # fmt: skip
+
+
+def _read_as(step: Step, x: Map) -> Map:
+    """The map as the layer sees it: rows are the tensor's own, in them pixels may be cut otherwise."""
+    view = _seen(step)
+    if view is None or view == (x.rows, x.cols, x.channels):
+        return x
+    rows, cols, channels = view
+    dense = x.pixel_bytes == x.channels and (channels % LANES == 0 or step.op in _BYTEWISE)
+    if rows != x.rows or cols * channels != x.cols * x.channels or not dense:
+        raise _refuse(
+            step, f"a map of {x.rows}x{x.cols}x{x.channels} reshaped to {rows}x{cols}x{channels}",
+            "a circuit reads the rows that were made; a map of 8 n channels may have other pixels in a row",
+        )  # fmt: skip
+    return replace(x, cols=cols, channels=channels, pixel_bytes=channels)
 
 
 _BYTEWISE = ("conv2d_s8", "conv2d_s8_b1", "fully_connected_s8")
@@ -233,7 +297,7 @@ def _task(program: Program, step: Step, maps: Mapping[str, Map]) -> Task:
         )  # fmt: skip
     _check_inputs(program, step)
     constants = {role: program.constants[name] for role, name in step.constants.items()}
-    inputs = tuple(maps[name] for name in step.inputs)
+    inputs = tuple(_read_as(step, maps[name]) for name in step.inputs)
     return _MAKERS[step.op](step, inputs, maps[step.outputs[0]], constants)
 
 
@@ -430,6 +494,10 @@ def _lut(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[st
 
 def _matmul(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Array]) -> Task:
     a = {k: int(v) for k, v in step.attrs.items()}
+    second = (a["columns"], 1, a["depth"]) if a["x1_transposed"] else (a["depth"], 1, a["columns"])
+    for x, sides in zip(inputs, ((a["rows"], 1, a["depth"]), second), strict=True):
+        if (x.rows, x.cols, x.channels) != sides:
+            raise _refuse(step, f"an operand of {x.rows}x{x.cols}x{x.channels}", "operands are matrices")
     return Task(
         step, CORE, Op.DOT, Mode.TWICE, inputs[:1], output, a["rows"], 1, _groups(a["columns"]),
         run=a["depth"], x_zero=a["x0_zero"], w_zero=a["x1_zero"],
@@ -440,10 +508,12 @@ def _matmul(step: Step, inputs: tuple[Map, ...], output: Map, _: Mapping[str, Ar
 
 def _softmax(step: Step, inputs: tuple[Map, ...], output: Map, constants: Mapping[str, Array]) -> Task:
     none = np.zeros(256, np.int64)
+    if int(step.attrs["depth"]) != output.channels:
+        raise _refuse(step, f"over {step.attrs['depth']} of {output.channels} channels", "over all channels")
     if output.channels > 1024:
         raise _refuse(step, f"rows of {output.channels}", "the softmax unit has rows of up to 1024")
     return Task(
-        step, SOFTMAX, Op.TABLE, Mode.RAW, inputs, output, output.rows * output.cols, 1, 1,
+        step, SOFTMAX, Op.TABLE, Mode.RAW, inputs, output, output.rows, output.cols, 1,
         params=(constants["exp_table"].astype(np.int64), none, none),
     )  # fmt: skip
 

@@ -75,12 +75,14 @@ def _read(task: Task, inputs: Sequence[Place], tile: Tile, chunk: Chunk) -> Read
     if task.flat:
         offset = tile.cols[0] * LANES
         apart = inputs[1].base - x.base if task.pair else 0
+        assert all(y.held == x.held for y in inputs), "one ring for both operands"
         return Read(
             words=1, rows=rows, cols=cols, kw=len(inputs), base=x.row(tile.rows[0]) + offset,
             s_row=x.map.row_bytes, s_col=LANES, s_kx=apart, **x.ring(offset),
         )  # fmt: skip
     bytewise = task.op == Op.DOT
     iy0, ix0 = tile.rows[0] * task.sh - task.top, tile.cols[0] * task.sw - task.left
+    above, beside = min(max(0, iy0), x.map.rows), min(max(0, ix0), x.map.cols)  # never read: not counted
     per_group = 0 if task.op in (Op.DOT, Op.XNOR) else LANES
     offset = ix0 * x.map.pixel_bytes + chunk[0] * per_group
     window = {
@@ -94,8 +96,8 @@ def _read(task: Task, inputs: Sequence[Place], tile: Tile, chunk: Chunk) -> Read
     return Read(
         words=int(not bytewise), groups=chunk[1] - chunk[0], rows=rows, kh=task.kh, run=task.run,
         base=x.row(iy0) + offset, s_group=per_group, s_row=task.sh * x.map.row_bytes,
-        s_ky=task.dh * x.map.row_bytes, s_kx=task.dw * x.map.pixel_bytes, iy0=iy0, ix0=ix0,
-        in_h=x.map.rows, in_w=x.map.cols, d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw,
+        s_ky=task.dh * x.map.row_bytes, s_kx=task.dw * x.map.pixel_bytes, iy0=iy0 - above,
+        ix0=ix0 - beside, in_h=x.map.rows - above, in_w=x.map.cols - beside, d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw,
         pad=task.pad,
         **window, **x.ring(offset),
     )  # fmt: skip
@@ -158,10 +160,10 @@ def softmax_parts(
     task: Task, x: Place, y: Place, first: int, last: int
 ) -> Iterator[tuple[Softmax, Array, Array, tuple[int, int]]]:
     """Rows in spans that no ring turns in: (command, words read, words written, rows)."""
-    assert task.inputs[0].cols == 1 or task.inputs[0].rows == 1, "a row is a pixel"
+    cols = x.map.cols  # a row of the unit is a pixel of the map
     for a, b in x.runs(first, last):
         for c, d in y.runs(a, b):
             part = Softmax(
-                x.row(c), y.row(c), x.map.row_bytes, y.map.row_bytes, d - c, task.inputs[0].channels, 0
+                x.row(c), y.row(c), x.map.pixel_bytes, y.map.pixel_bytes, (d - c) * cols, x.map.channels, 0
             )
             yield part, x.words_of_rows(c, d), y.words_of_rows(c, d), (c, d)

@@ -29,9 +29,11 @@ from edgert.rtl.tools import TIMEOUT_S, run_tool
 
 _LEAST_WORDS = 4096  # of a simulator's memories and ROMs: so few machines and designs need one of their own
 _LIMIT_CYCLES = 2_000_000_000
+# Not inlined, the cores' code is compiled once: 8 cores are built in half the time, and run a quarter longer.
 _FLAGS = (
     "--cc", "--exe", "--build", "--default-language", "1364-2005", "--top-module", "ert_circuit", "-O3",
     "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
+    "-fno-inline",
     "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 )  # fmt: skip
 
