@@ -17,13 +17,13 @@ from edgert.codegen.hls import folder as files
 from edgert.codegen.hls import interpret
 from edgert.codegen.hls.attribution import layer_cycles
 from edgert.codegen.hls.build import build, places
-from edgert.codegen.hls.cost import FAMILIES, MODULES, Resources, block_rams, estimate, parts
+from edgert.codegen.hls.cost import Resources, estimate, multipliers_and_blocks
 from edgert.codegen.hls.cycles import Times
 from edgert.codegen.hls.cycles import estimate as time
 from edgert.codegen.hls.design import Design, parts_of
 from edgert.codegen.hls.ends import Ends, ends
 from edgert.codegen.hls.gantt import gantt
-from edgert.codegen.hls.isa import LANES, PARAM_WORDS, Load, Machine, Memory, Store
+from edgert.codegen.hls.isa import BINARY_LANE_BITS, LANES, PARAM_WORDS, Load, Machine, Memory, Store
 from edgert.codegen.hls.listing import listing
 from edgert.codegen.hls.schedule import Schedule
 from edgert.codegen.hls.scheduler import find
@@ -38,7 +38,6 @@ from edgert.part import Part, load_part
 
 LISTING, PICTURE = "schedule.txt", "schedule.svg"
 HOST = "host"  # the folder of the layers that the host computes; the board whose kernels they use
-BINARY_LANE_BITS = 64
 _SEED = 0  # of the example input
 Say = Callable[[str], object]
 
@@ -55,7 +54,7 @@ class Circuit:
     design: Design
     times: Times
     places: Sequence[Mapping[str, Place]]
-    resources: Resources | None  # None: nobody has fitted the part's family
+    resources: Resources
 
 
 def write_circuit(
@@ -79,7 +78,8 @@ def write_circuit(
     text = listing(circuit.network, design, circuit.schedule, circuit.places)
     (folder / LISTING).write_text(text, encoding="utf-8")
     title = f"{program.name} on {board.id}: {circuit.times.cycles:,} cycles, modelled"
-    picture = gantt(design, circuit.times.spans, circuit.times.cycles, title)
+    stages = [segment.how for segment in circuit.schedule.segments]
+    picture = gantt(design, circuit.times.spans, circuit.times.cycles, title, stages)
     (folder / PICTURE).write_text(picture, encoding="utf-8")
     return {
         **head,
@@ -145,19 +145,12 @@ def fitting_machine(board: Board, part: Part, tasks: Network) -> Machine:
     return machine
 
 
-def _predicted(machine: Machine, roms: Mapping[str, Sequence[str]], part: Part) -> Resources | None:
-    """Without look-up tables and flip-flops, or nothing, where the part's family was not fitted."""
+def _predicted(machine: Machine, roms: Mapping[str, Sequence[str]], part: Part) -> Resources:
+    """Without look-up tables and flip-flops where the part's family was not fitted."""
     try:
         return estimate(machine, roms, part.family)
     except UsageError:
-        if part.family not in FAMILIES:
-            return None
-    exact = Resources()
-    for top, sizes in parts(machine, roms):
-        module = MODULES[top]
-        blocks = sum(block_rams(part.family, ram) for ram in module.rams(sizes))
-        exact += Resources(dsps=module.dsps(sizes), block_rams=blocks)
-    return exact
+        return multipliers_and_blocks(machine, roms, part.family)
 
 
 def _leaves_room(machine: Machine, part: Part) -> bool:
@@ -167,8 +160,7 @@ def _leaves_room(machine: Machine, part: Part) -> bool:
         for agent in range(machine.agents)
         for kind in parts_of(machine, agent)
     ]
-    predicted = _predicted(machine, dict.fromkeys(names, ["0"] * 512), part)
-    return predicted is None or not _short(predicted, part)
+    return not _short(_predicted(machine, dict.fromkeys(names, ["0"] * 512), part), part)
 
 
 def _short(needed: Resources, part: Part) -> list[tuple[str, float, int]]:
@@ -182,8 +174,6 @@ def _usage(needed: Resources, part: Part) -> dict[str, tuple[float, int]]:
 
 
 def _check_part(circuit: Circuit) -> None:
-    if circuit.resources is None:
-        return
     short = _short(circuit.resources, circuit.part)
     if not short:
         return
@@ -212,12 +202,6 @@ def _check_fields(design: Design) -> None:
                     f"too large for a command: {error}", where=f"layer {command.tag.step}",
                     rule="fields of commands: codegen/hls/isa.py", hint="a smaller layer",
                 ) from error  # fmt: skip
-        if len(commands) > 4095:
-            step = max(commands, key=lambda c: sum(o.tag.step == c.tag.step for o in commands)).tag.step
-            raise DoesNotFitError(
-                f"{len(commands):,} commands of one unit", where=f"layer {step}", rule="at most 4,095",
-                hint="a larger scratchpad, or more memory for weights",
-            )  # fmt: skip
 
 
 # ---- the ends --------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgert.part import Part
 
 CORE_DSPS = 12  # multipliers of 18 x 18 bits in a core: 8 lanes, and 4 to requantize
+PARAM_ENTRIES = 4096  # that a command can address
 BUS_BYTES = 8  # the external bus carries a word of 64 bits a cycle at most
 
 
@@ -49,6 +50,7 @@ def broken_rules(fpga: Fpga, external: External, part: Part) -> list[str]:
         * fpga.cores
         <= part.dsps,
         "banks is a power of 2": fpga.banks > 0 and fpga.banks.bit_count() == 1,
+        f"param_entries is at most {PARAM_ENTRIES:,}": fpga.param_entries <= PARAM_ENTRIES,
         "softmax is 0 or 1": fpga.softmax in (0, 1),
         "a bank's bytes, weight_words and param_entries are multiples of 64": all(
             n > 0 and n % 64 == 0 for n in memories

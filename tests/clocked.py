@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 VERILOG = Path(__file__).parents[1] / "csrc" / "verilog"
+MAKEFLAGS = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # compiling takes longer than running
 LINT = ("--default-language", "1364-2005", "-Wall")
 Words = npt.NDArray[np.uint32]
 
@@ -50,8 +51,9 @@ def verilated(
     if Path(sources[0]).is_absolute():
         flags += ["-Wno-WIDTH", "-Wno-UNUSED"]  # generated
     command = [
-        verilator, "--cc", "--exe", "--build", *LINT, *flags, "-O3", "-CFLAGS", "-O1", "--top-module", top,
-        "--Mdir", "obj", "-o", "simulate", *(str(VERILOG / name) for name in sources), "main.cpp",
+        verilator, "--cc", "--exe", "--build", *LINT, *flags, "-O3", "-MAKEFLAGS", MAKEFLAGS,
+        "--top-module", top, "--Mdir", "obj", "-o", "simulate",
+        *(str(VERILOG / name) for name in sources), "main.cpp",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout

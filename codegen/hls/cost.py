@@ -22,7 +22,6 @@ Terms = Mapping[str, float]
 COSTS = "costs.json"
 CIRCUIT = "ert_circuit"  # here: what it has beside its modules
 FAMILIES = ("ecp5", "xc7")
-OUT_FIFO = 8  # ert_circuit's default
 # Width of a port -> words of a block of so many bits; a byte of 9 bits has a write enable of its own.
 _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
     "ecp5": ((1, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),),
@@ -31,6 +30,7 @@ _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
         (0.5, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),
     ),
 }  # fmt: skip
+_BLOCKS = {**_BLOCKS, "xcup": _BLOCKS["xc7"], "gowin": _BLOCKS["ecp5"]}  # blocks of the same shapes
 # Bits and words of a memory of look-up tables, and how many it takes.
 _LUT_RAM: Mapping[str, tuple[int, int, int]] = {"ecp5": (4, 16, 6), "xc7": (6, 32, 4)}
 _BLOCK_BITS = 2048  # a queue of so many, and more than two such memories deep, becomes block RAM
@@ -204,6 +204,16 @@ def estimate(machine: Machine, roms: Mapping[str, Sequence[str]], family: str = 
     """Of a whole circuit. roms: as Design.roms() has them. Raises UsageError: an unknown family or module."""
     found = sum((module_cost(family, top, sizes) for top, sizes in parts(machine, roms)), Resources())
     return Resources(round(found.luts), round(found.flip_flops), found.dsps, found.block_rams)
+
+
+def multipliers_and_blocks(machine: Machine, roms: Mapping[str, Sequence[str]], family: str) -> Resources:
+    """Of a whole circuit, what follows from sizes alone: of any family."""
+    found = Resources()
+    for top, sizes in parts(machine, roms):
+        module = MODULES[top]
+        blocks = sum(block_rams(family, ram) for ram in module.rams(sizes))
+        found += Resources(dsps=module.dsps(sizes), block_rams=blocks)
+    return found
 
 
 def parts(machine: Machine, roms: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, Sizes]]:

@@ -24,6 +24,7 @@ from edgert.codegen.hls.isa import (
     Op,
     Part,
 )
+from edgert.codegen.hls.verilog import compared
 
 NOTE = "// C-simulated, not synthesised by us.\n"
 _CONSTANTS = {
@@ -37,6 +38,31 @@ def sources(design: Design) -> dict[str, str]:
     """File name -> text: config.h, top.cpp, tb.cpp and the headers of csrc/hls/."""
     generated = {"config.h": _config(design), "top.cpp": _top(design)}
     return {**generated, **library()}
+
+
+def makefile(design: Design, provenance: str) -> str:
+    """`make run` runs the example in external.bin, and compares the outputs with expected.bin."""
+    machine = design.machine
+    return "\n".join([
+        f"# {design.name}: {provenance}. C-simulated, not synthesised by us.",
+        "# make run: the example of ../external.bin, its outputs compared. Needs g++, make, cmp.",
+        "# Vitis HLS: top.cpp, top function `circuit`, -DERT_HLS -DERT_SYNTHESIS; TAPA: -DERT_TAPA as well.",
+        f"BUS_BYTES = {machine.bus_bytes!r}",
+        f"LATENCY = {machine.latency_cycles}",
+        "# of 256 cycles, in how many a stream stands still, drawn from SEED",
+        "STALL = 0",
+        "SEED = 0",
+        "",
+        "tb: $(wildcard *.h *.cpp)",
+        "\tg++ -std=c++17 -O2 -o $@ top.cpp tb.cpp",
+        "",
+        ".PHONY: run",
+        "run: tb",
+        "\t./tb ../external.bin after.bin $(BUS_BYTES) $(LATENCY) $(STALL) $(SEED) > cycles.txt",
+        "\t@tail -n 1 cycles.txt",
+        *compared(design, "after.bin"),
+        "",
+    ])  # fmt: skip
 
 
 def library() -> dict[str, str]:

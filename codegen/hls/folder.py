@@ -5,6 +5,7 @@ hls/           the same in HLS C++
 external.bin   the external memory as it starts: an example input, weights
 expected.bin   the outputs for the example, one after the other, as the external memory has them
 circuit.json   machine, ports, where each command is from
+README.md      the same in a few words, for whom the folder is given to
 """
 
 from __future__ import annotations
@@ -21,23 +22,42 @@ import numpy as np
 from edgert.codegen.hls import cpp
 from edgert.codegen.hls.design import Command, Design, Port, Tag, parts_of
 from edgert.codegen.hls.isa import NEED_BITS, ROM_BITS, Machine, Part
-from edgert.codegen.hls.verilog import TOP, makefile, top
+from edgert.codegen.hls.verilog import TOP, library, makefile, top
 from edgert.codegen.program import Array
+from edgert.errors import UsageError
 
 RTL, HLS, EXTERNAL, EXPECTED, CIRCUIT = "rtl", "hls", "external.bin", "expected.bin", "circuit.json"
+_README = """# {name}
+
+A circuit, {provenance}. How it works: docs/fpga.md of edgert.
+
+| | |
+| --- | --- |
+| `rtl/` | Verilog-2005: `top.v` and its modules; a `.hex` for each list of commands, read by `$readmemh` |
+| `make -C rtl run` | simulates the example with Verilator and compares its outputs |
+| `hls/` | the same in HLS C++, C-simulated, not synthesised by us |
+| `make -C hls run` | runs the example with g++; what Vitis HLS and TAPA need is in its Makefile |
+| `external.bin` | the external memory before a run: an example input, the weights |
+| `expected.bin` | the outputs for that input, one after the other |
+| `schedule.txt`, `schedule.svg` | what every unit does when; cycles are modelled |
+| `host/` | C of the layers that the host computes, if there are any |
+| `report.json`, `circuit.json` | for edgert: `edgert run`, `profile`, `synth` take this folder |
+"""
 _NO_COMMAND = "0" * (ROM_BITS // 4)
 
 
 def write(design: Design, folder: Path, provenance: str, expected: bytes) -> list[str]:
     """Everything but reports. The Verilog sources, relative to `folder`, the top first."""
-    library = _library()
-    texts = {f"{RTL}/{name}": text for name, text in library.items()}
+    modules = library()
+    texts = {f"{RTL}/{name}": text for name, text in modules.items()}
     texts[f"{RTL}/{TOP}.v"] = top(design, provenance)
     texts[f"{RTL}/tb.cpp"] = (files("edgert.rtl") / "circuit.cpp").read_text(encoding="ascii")
     texts[f"{RTL}/Makefile"] = makefile(design, provenance)
     for name, lines in design.roms().items():
         texts[f"{RTL}/{name}"] = "\n".join(lines or [_NO_COMMAND]) + "\n"
     texts |= {f"{HLS}/{name}": text for name, text in cpp.sources(design).items()}
+    texts[f"{HLS}/Makefile"] = cpp.makefile(design, provenance)
+    texts["README.md"] = _README.format(name=design.name, provenance=provenance)
     texts[CIRCUIT] = _circuit(design)
     for name, text in texts.items():
         path = folder / name
@@ -45,11 +65,21 @@ def write(design: Design, folder: Path, provenance: str, expected: bytes) -> lis
         path.write_text(text, encoding="utf-8")
     (folder / EXTERNAL).write_bytes(design.external.tobytes())
     (folder / EXPECTED).write_bytes(expected)
-    return [f"{RTL}/{TOP}.v", *(f"{RTL}/{name}" for name in sorted(library) if name.endswith(".v"))]
+    return [f"{RTL}/{TOP}.v", *(f"{RTL}/{name}" for name in modules if name.endswith(".v"))]
 
 
 def read(folder: Path) -> Design:
-    """The Design that `write` wrote."""
+    """The Design that `write` wrote. Raises UsageError: it is not whole."""
+    try:
+        return _read(folder)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"{folder} holds a damaged circuit: {error}",
+            hint="compile the model again: edgert compile MODEL --board BOARD -o DIR",
+        ) from error
+
+
+def _read(folder: Path) -> Design:
     circuit = json.loads((folder / CIRCUIT).read_text(encoding="utf-8"))
     machine = Machine(**circuit["machine"])
     steps = circuit["steps"]
@@ -70,16 +100,6 @@ def port_bytes(design: Design, memory: Array) -> bytes:
 def span(port: Port) -> tuple[int, int]:
     """Bytes of the external memory, first and behind the last."""
     return port.offset, port.offset + port.rows * port.row_stride
-
-
-def _library() -> dict[str, str]:
-    """File name -> text of csrc/verilog: the modules, and the fields that they include."""
-    found = files("edgert.csrc") / "verilog"
-    return {
-        entry.name: entry.read_text(encoding="ascii")
-        for entry in found.iterdir()
-        if entry.name.endswith((".v", ".vh"))
-    }
 
 
 def _circuit(design: Design) -> str:
@@ -118,6 +138,8 @@ def _commands(folder: Path, machine: Machine, agent: int, tags: list[Tag]) -> tu
         lines = (folder / RTL / name).read_text(encoding="ascii").split()
         counts = machine.agents if at == 0 else 0
         each = -(-(kind.bits() + NEED_BITS * counts) // ROM_BITS)
+        if len(lines) != max(1, each * len(tags)):
+            raise ValueError(f"{name} has {len(lines)} words, not {max(1, each * len(tags))}")
         words = [
             sum(int(line, 16) << ROM_BITS * i for i, line in enumerate(lines[each * n : each * (n + 1)]))
             for n in range(len(tags))

@@ -8,22 +8,28 @@ from html import escape
 
 from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
+from edgert.codegen.hls.isa import Machine
 
 _LEFT, _WIDTH, _LANE, _TOP, _ENTRY, _COLUMNS = 74, 1040, 22, 34, 18, 3
+_LETTER = 7  # pixels
 _STYLE = (
     "text { font: 12px system-ui, sans-serif; fill: #24292f; } .a { fill: #57606a; } .g { stroke: #d8dee4; }"
 )
 
 
-def gantt(design: Design, spans: Sequence[Span], cycles: int, title: str) -> str:
-    """spans: as modelled or as simulated. Loads and stores have the colour of the layer that they are for."""
-    steps = list(dict.fromkeys(c.tag.step for commands in design.agents[2:] for c in commands))
+def gantt(design: Design, spans: Sequence[Span], cycles: int, title: str, stages: Sequence[str]) -> str:
+    """spans: as modelled or as simulated. stages: the pattern of each.
+
+    Loads and stores have the colour of the layer that they are for.
+    """
+    units = design.agents[Machine.FIRST_CORE :]
+    steps = list(dict.fromkeys(c.tag.step for commands in units for c in commands))
     steps += list(
         dict.fromkeys(c.tag.step for commands in design.agents for c in commands if c.tag.step not in steps)
     )
     colours = {step: _colour(i) for i, step in enumerate(steps)}
     lanes = [a for a, commands in enumerate(design.agents) if commands]
-    bottom = _TOP + _LANE * len(lanes)
+    bottom = _TOP + _LANE * (len(lanes) + 1)
     height = bottom + 34 + _ENTRY * -(-len(steps) // _COLUMNS) + 8
     scale = _WIDTH / max(1, cycles)
     lines = [
@@ -33,7 +39,8 @@ def gantt(design: Design, spans: Sequence[Span], cycles: int, title: str) -> str
         f"<text x='8' y='18'>{escape(title)}</text>",
         *_axis(cycles, scale, bottom),
     ]
-    for row, agent in enumerate(lanes):
+    lines += _stages(design, spans, stages, scale, bottom)
+    for row, agent in enumerate(lanes, 1):
         y = _TOP + _LANE * row
         lines.append(f"<text x='8' y='{y + 15}'>{design.machine.agent_name(agent)}</text>")
         mine = [s for s in spans if s.agent == agent]
@@ -53,6 +60,26 @@ def _lane(
             f"<rect x='{x:.1f}' y='{y + 2}' width='{width:.1f}' height='{_LANE - 4}' "
             f"fill='{colours[tag.step]}' fill-opacity='.85'><title>{escape(hint)}</title></rect>"
         )
+
+
+def _stages(
+    design: Design, spans: Sequence[Span], stages: Sequence[str], scale: float, bottom: int
+) -> Iterator[str]:
+    """When a stage computes: from its first command of a core or unit to its last, with its pattern."""
+    yield f"<text x='8' y='{_TOP + 15}'>stage</text>"
+    for number, pattern in enumerate(stages):
+        mine = [
+            s for s in spans
+            if s.agent >= Machine.FIRST_CORE and design.agents[s.agent][s.command].tag.stage == number
+        ]  # fmt: skip
+        start, end = min((s.start for s in mine), default=0), max((s.end for s in mine), default=0)
+        x, width = _LEFT + start * scale, (end - start) * scale
+        words = f"{number}: {pattern}"[: int(width / _LETTER)]
+        hint = f"stage {number}, {pattern}: cycles {start:,} to {end:,}"
+        yield f"<g><title>{escape(hint)}</title>"
+        yield f"<line class='g' x1='{x:.1f}' y1='{_TOP}' x2='{x:.1f}' y2='{bottom}'/>"
+        yield f"<rect x='{x:.1f}' y='{_TOP + 2}' width='{width:.1f}' height='{_LANE - 4}' fill='#eaeef2'/>"
+        yield f"<text x='{x + 3:.1f}' y='{_TOP + 15}'>{escape(words)}</text></g>"
 
 
 def _axis(cycles: int, scale: float, bottom: int) -> Iterator[str]:

@@ -28,10 +28,7 @@ class Region:
 
 
 class Emitter:
-    """Collects the commands of all agents. Section order within an agent is the order of emission.
-
-    serial: every command also waits for all commands emitted before it on other agents.
-    """
+    """Collects the commands of all agents. Section order within an agent is the order of emission."""
 
     def __init__(self, agents: int, sizes: dict[Space, int]) -> None:
         self.agents = agents

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self
 
+BINARY_LANE_BITS = 64  # of a binary core, that a lane compares in a cycle
 LANES = 8  # of a core, and bytes of a word of the scratchpad
 ADDRESS_BITS = 22  # of a byte of the scratchpad, signed
 EXTERNAL_BITS = 24  # of a word of the external memory

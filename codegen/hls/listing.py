@@ -47,15 +47,14 @@ def _machine(m: Machine) -> str:
 
 
 def _stage(network: Network, number: int, segment: Segment, schedule: Schedule) -> Iterator[str]:
-    band = f", bands of {segment.band} rows" if segment.band else ""
     skew = ", a band behind each other" if segment.skew else ""
-    yield f"stage {number}: {segment.pattern}{band}{skew}"
+    yield f"stage {number}: {segment.how}{skew}"
     if number < len(schedule.why):
         yield f"  why: {schedule.why[number]}"
     for task, cores in zip(segment.tasks, segment.cores, strict=True):
         found = network.tasks[task]
         where = f"{found.unit}{'s' if len(cores) > 1 else ''} {','.join(map(str, cores))}".rstrip()
-        yield f"  layer {found.name}: {found.step.op}, {found.step.macs} MACs, {where}"
+        yield f"  layer {short(found.name)}: {found.step.op}, {found.step.macs} MACs, {where}"
 
 
 def _place(name: str, place: Place) -> str:
@@ -65,7 +64,7 @@ def _place(name: str, place: Place) -> str:
         if m.lane_rows
         else f"{place.held} of {m.rows} rows of {m.row_bytes} bytes"
     )
-    return f"  tensor {name} @{place.base}: {shape}"
+    return f"  tensor {short(name)} @{place.base}: {shape}"
 
 
 def _command(machine: Machine, agent: int, number: int, command: Command) -> str:
@@ -80,7 +79,12 @@ def _command(machine: Machine, agent: int, number: int, command: Command) -> str
         text = _core(*command.core)
     needs = [f"{machine.agent_name(a)}:{n}" for a, n in enumerate(command.need) if n]
     after = f"; after {' '.join(needs)}" if needs else ""
-    return f"{number} {tag.step.split(';')[0]}, {tag.tile.split(';')[0]}: {text}{after}"
+    return f"{number} {short(tag.step)}, {short(tag.tile)}: {text}{after}"
+
+
+def short(name: str) -> str:
+    """A converter joins the names of all fused operators by ';'."""
+    return name.split(";")[0]
 
 
 def _load(load: Load) -> str:

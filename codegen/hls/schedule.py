@@ -26,6 +26,12 @@ class Segment:
     band: int = 0
     skew: bool = False
 
+    @property
+    def how(self) -> str:
+        """'depth-first in bands of 2 rows'"""
+        rows = f" in bands of {self.band} row{'s' if self.band > 1 else ''}" if self.band else ""
+        return self.pattern + rows
+
 
 @dataclass(frozen=True)
 class Schedule:

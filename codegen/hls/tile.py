@@ -96,10 +96,9 @@ def _read(task: Task, inputs: Sequence[Place], tile: Tile, chunk: Chunk) -> Read
     return Read(
         words=int(not bytewise), groups=chunk[1] - chunk[0], rows=rows, kh=task.kh, run=task.run,
         base=x.row(iy0) + offset, s_group=per_group, s_row=task.sh * x.map.row_bytes,
-        s_ky=task.dh * x.map.row_bytes, s_kx=task.dw * x.map.pixel_bytes, iy0=iy0 - above,
-        ix0=ix0 - beside, in_h=x.map.rows - above, in_w=x.map.cols - beside, d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw,
-        pad=task.pad,
-        **window, **x.ring(offset),
+        s_ky=task.dh * x.map.row_bytes, s_kx=task.dw * x.map.pixel_bytes,
+        iy0=iy0 - above, ix0=ix0 - beside, in_h=x.map.rows - above, in_w=x.map.cols - beside,
+        d_iy=task.sh if rows > 1 else 0, d_ky=task.dh, d_kx=task.dw, pad=task.pad, **window, **x.ring(offset),
     )  # fmt: skip
 
 

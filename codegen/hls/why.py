@@ -18,26 +18,19 @@ def explained(network: Network, machine: Machine, schedule: Schedule) -> tuple[s
     return tuple(why.line(number) for number in range(len(schedule.segments)))
 
 
-def how(segment: Segment) -> str:
-    """'depth-first in bands of 2 rows'"""
-    if not segment.band:
-        return segment.pattern
-    return f"{segment.pattern} in bands of {segment.band} row{'s' if segment.band > 1 else ''}"
-
-
 class _Why:
     def __init__(self, network: Network, machine: Machine, schedule: Schedule) -> None:
         self.network, self.machine, self.schedule = network, machine, schedule
 
     def line(self, number: int) -> str:
         segment = self.schedule.segments[number]
-        words = [f"{how(segment)}: {_cycles(self.cycles(segment))} cycles alone"]
+        words = [f"{segment.how}: {_cycles(self.cycles(segment))} cycles alone"]
         if len(segment.tasks) > 1:
             words.append(f"one layer after the other {_cycles(self.one_by_one(segment.tasks))}")
         for pattern in (PIPELINE, DEPTH_FIRST) if len(segment.tasks) > 1 else (SEQUENTIAL,):
             best = self.best(pattern, segment.tasks, but=segment)
             if best is not None and (pattern != segment.pattern or len(segment.tasks) == 1):
-                words.append(f"{how(best[1])} {best[0]:,}")
+                words.append(f"{best[1].how} {best[0]:,}")
         following = self.schedule.segments[number + 1 : number + 2]
         if following and len(segment.tasks) + len(following[0].tasks) <= _LONGEST:
             words += self.joined(segment, following[0])
@@ -50,7 +43,7 @@ class _Why:
         if chained(self.tasks(tasks)) and found:
             cycles, joined = min(found, key=lambda f: f[0])
             apart = _cycles(self.cycles(segment, following))
-            yield f"with the next {apart}, as one segment, {how(joined)}, {cycles:,}"
+            yield f"with the next {apart}, as one segment, {joined.how}, {cycles:,}"
 
     def tasks(self, numbers: Sequence[int]) -> list[Task]:
         return [self.network.tasks[n] for n in numbers]

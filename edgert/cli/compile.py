@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--board", "-b", metavar="B", help="board id: C and a linked firmware, or a circuit (edgert boards)"
     )
     parser.add_argument("--target", "-t", metavar="T", help="CPU id: C only (edgert targets)")
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write the C folder here")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, help="write the folder (C, or a circuit) here"
+    )
     parser.add_argument(
         "--why",
         action="store_true",

@@ -9,7 +9,7 @@ from typing import Any
 from edgert.board import Board
 from edgert.codegen.hls import folder as files
 from edgert.codegen.hls.attribution import active_cycles, layer_cycles
-from edgert.codegen.hls.isa import LANES
+from edgert.codegen.hls.isa import BINARY_LANE_BITS, LANES
 from edgert.drivers.circuit_host import Ends, as_arrays
 from edgert.drivers.session import DISPATCH, Array, LayerProfile, Profile, Session
 from edgert.errors import BoardFaultError, BoardTimeoutError, ToolError, UsageError
@@ -19,7 +19,6 @@ from edgert.rtl.tools import ToolTimeoutError
 
 CYCLES_KIND = "simulated: Verilator"
 _BINARY = ("conv2d_b1", "max_pool2d_b1")  # on binary cores
-_BINARY_LANE_BITS = 64
 
 
 def open_session(report: Mapping[str, Any], folder: Path, board: Board, address: str = "") -> Session:
@@ -80,7 +79,7 @@ class VerilatorSession(Session):
         for layer in self.report["layers"]:
             taken = cycles.pop(layer["name"], 0)
             binary = layer["op"] in _BINARY
-            lanes = LANES * (_BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
+            lanes = LANES * (BINARY_LANE_BITS * machine.binary_cores if binary else machine.cores)
             most = active.get(layer["name"], 0) * lanes
             busy = f", {percent(layer['macs'], most)} busy" if layer["macs"] and most else ""
             rows.append(

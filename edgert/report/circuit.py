@@ -70,7 +70,7 @@ def _multipliers(fpga: Mapping[str, Any]) -> str:
 
 def _cores(fpga: Mapping[str, Any]) -> str:
     machine = fpga["machine"]
-    units = [f"{machine['cores']} cores of 8 MACs"]
+    units = [f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''} of 8 MACs"]
     units += [f"{machine['binary_cores']} binary of 512 bits"] if machine["binary_cores"] else []
     units += ["a softmax unit"] if machine["softmax"] else []
     return ", ".join(units)
@@ -95,7 +95,10 @@ def _traffic(fpga: Mapping[str, Any]) -> str:
 
 
 def _resources(fpga: Mapping[str, Any]) -> str:
-    return ", ".join(_usage(fpga)) or "not predicted for this family: edgert synth counts"
+    rest = (
+        "" if "luts" in fpga["resources"] else "; LUTs are not predicted for this family: edgert synth counts"
+    )
+    return ", ".join(_usage(fpga)) + rest
 
 
 def _usage(fpga: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,9 @@ def profile_text(report: Mapping[str, Any], profile: Profile, board: str | None 
     return f"{_headline(report, profile, board)}\n\n{profile_table(profile)}"
 
 
+_NOTHING = ("", "-", "0")  # a column of these says nothing
+
+
 def profile_table(profile: Profile) -> str:
     """One row per layer; share: of the cycles, or of the instructions without a model.
 
@@ -27,7 +30,9 @@ def profile_table(profile: Profile) -> str:
         Column("waits", True), Column("read", True), Column("written", True), Column("share", True),
     )  # fmt: skip
     whole = sum(cost(layer) for layer in profile.layers)
-    return text(columns, [_row(i, layer, whole) for i, layer in enumerate(profile.layers)])
+    rows = [_row(i, layer, whole) for i, layer in enumerate(profile.layers)]
+    said = [i for i in range(len(columns)) if any(row[i] not in _NOTHING for row in rows)]
+    return text([columns[i] for i in said], [[row[i] for i in said] for row in rows])
 
 
 def cost(layer: LayerProfile) -> int:

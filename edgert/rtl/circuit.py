@@ -22,7 +22,7 @@ from edgert import cache
 from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.hls.isa import Machine
-from edgert.codegen.hls.verilog import OUT_FIFO, parameters
+from edgert.codegen.hls.verilog import OUT_FIFO, ROM_WORDS, library, parameters
 from edgert.codegen.program import Array
 from edgert.errors import ToolError
 from edgert.rtl.tools import TIMEOUT_S, run_tool
@@ -87,7 +87,7 @@ class Simulator:
             command = [str(self.program), "in.bin", "out.bin", *numbers, *counts]
             said = run_tool(command, folder, name="circuit", timeout_s=timeout_s)
             after = np.fromfile(folder / "out.bin", np.uint8)
-        return _parsed(said, [port.get(after) for port in design.outputs])
+        return parsed(said, [port.get(after) for port in design.outputs])
 
 
 def build(machine: Machine, rom_depths: Mapping[str, int], *, out_fifo: int = OUT_FIFO) -> Simulator:
@@ -99,7 +99,7 @@ def build(machine: Machine, rom_depths: Mapping[str, int], *, out_fifo: int = OU
     verilator = shutil.which("verilator")
     if verilator is None:
         raise ToolError("verilator is missing", hint="apt-get install verilator g++ make")
-    depth = _roomy(max(rom_depths.values(), default=0))
+    depth = min(ROM_WORDS, _roomy(max(rom_depths.values(), default=0)))
     roomy = replace(
         machine,
         scratch_bytes=8 * _roomy(machine.scratch_bytes // 8),
@@ -124,27 +124,16 @@ def simulator(design: Design) -> Simulator:
     return build(design.machine, {name: len(lines) for name, lines in design.roms().items()})
 
 
-@once
-def sources() -> dict[str, str]:
-    """File name -> text of the circuit's modules, and of the fields that they include: as first read."""
-    found = files("edgert.csrc") / "verilog"
-    return {
-        entry.name: entry.read_text(encoding="ascii")
-        for entry in sorted(found.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith((".v", ".vh"))
-    }
-
-
 def _build(verilator: str, flags: Sequence[str], program: Path) -> None:
     """Aside, then renamed: half a simulator is never seen."""
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as name:
         scratch = Path(name)
-        for file, text in sources().items():
+        for file, text in library().items():
             (scratch / file).write_text(text, encoding="ascii")
         with as_file(files("edgert.rtl") / "circuit.cpp") as harness:
             (scratch / "circuit.cpp").write_bytes(harness.read_bytes())
-        modules = sorted(file for file in sources() if file.endswith(".v"))
+        modules = sorted(file for file in library() if file.endswith(".v"))
         command = [verilator, *flags, "--Mdir", "obj", "-o", "circuit", *modules, "circuit.cpp"]
         run_tool(command, scratch)
         (scratch / "obj" / "circuit").rename(program)
@@ -158,14 +147,17 @@ def _key(flags: Sequence[str]) -> str:
 def _fingerprint() -> str:
     """Of the modules, the harness and the tool."""
     digest = hashlib.sha256((files("edgert.rtl") / "circuit.cpp").read_bytes())
-    for name, text in sources().items():
+    for name, text in library().items():
         digest.update(f"{name}\0{text}\0".encode())
     said = subprocess.run(["verilator", "--version"], capture_output=True, check=False, timeout=60).stdout
     return digest.hexdigest() + said.decode(errors="replace")
 
 
-def _parsed(said: str, outputs: list[Array]) -> Run:
-    spans = [Span(*numbers) for kind, *numbers in _numbers(said) if kind == "span"]
+def parsed(said: str, outputs: list[Array]) -> Run:
+    """What a simulator says of a run, in Verilog or in C++."""
+    spans = sorted(
+        (Span(*numbers) for kind, *numbers in _numbers(said) if kind == "span"), key=lambda span: span.end
+    )
     busy = {numbers[0]: numbers[1] for kind, *numbers in _numbers(said) if kind == "busy"}
     cycles = next(numbers[0] for kind, *numbers in _numbers(said) if kind == "cycles")
     return Run(outputs, cycles, tuple(spans), tuple(busy[core] for core in sorted(busy)))

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from edgert.codegen.hls.cpp import sources
-from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.program import Array
 from edgert.errors import ToolError
-from edgert.rtl.circuit import Run
+from edgert.rtl.circuit import Run, parsed
 from edgert.rtl.tools import run_tool
 
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
@@ -96,23 +95,7 @@ def run(
             Path(folder), name="csim",
         )  # fmt: skip
         memory = np.frombuffer(result.read_bytes(), np.uint8).copy()
-    return _parsed(said, [port.get(memory) for port in design.outputs])
-
-
-def _parsed(said: str, outputs: list[Array]) -> Run:
-    spans: list[Span] = []
-    busy: list[int] = []
-    cycles = 0
-    for line in said.splitlines():
-        kind, *rest = line.split()
-        numbers = [int(number) for number in rest]
-        if kind == "span":
-            spans.append(Span(*numbers))
-        elif kind == "busy":
-            busy.append(numbers[1])
-        else:
-            cycles = numbers[0]
-    return Run(outputs, cycles, tuple(sorted(spans, key=lambda span: span.end)), tuple(busy))
+    return parsed(said, [port.get(memory) for port in design.outputs])
 
 
 def _key(texts: Mapping[str, str], flags: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from edgert.errors import ToolError
 TIMEOUT_S = 1800
 _VERILATOR = (
     "--cc", "--exe", "--build", "--default-language", "1364-2005", "-Wall", "-Wno-WIDTH", "-Wno-DECLFILENAME",
-    "-Wno-UNUSED",
+    "-Wno-UNUSED", "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0",
 )  # fmt: skip
 Bits = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ import pytest
 from edgert.codegen.hls import interpret
 from edgert.codegen.hls.design import Command, Design, Port
 from edgert.codegen.hls.isa import LANES, Load, Mac, Machine, Memory, Mode, Op, Out, Part, Read, Store
-from edgert.codegen.hls.verilog import HEADER, isa_header
+from edgert.codegen.hls.verilog import HEADER, isa_header, library
 from edgert.errors import ToolError
 from edgert.rtl import circuit
 
@@ -28,6 +28,7 @@ MIXED = Machine(
     fifo=5,
 )  # fmt: skip
 PLAIN = Machine(cores=1, scratch_bytes=8192, weight_words=192, param_entries=320, banks=1, fifo=16)
+pytestmark = pytest.mark.xdist_group("circuits")  # one worker builds the simulators
 OUT_FIFO = {MIXED: 2, PLAIN: 4}
 
 
@@ -117,7 +118,7 @@ def test_a_circuit_that_cannot_go_on_says_so() -> None:
     ["-GCORES=1", "-GCORES=3 -GBINARY_CORES=2 -GSOFTMAX=1 -GBANKS=4", "-GCORES=11 -GBANKS=8 -GFIFO=5"],
 )
 def test_no_warning_of_any_kind(flags: str, tmp_path: Path) -> None:
-    for name, text in circuit.sources().items():
+    for name, text in library().items():
         (tmp_path / name).write_text(text, encoding="ascii")
     command = f"verilator --lint-only -Wall --default-language 1364-2005 --top-module ert_circuit {flags}"
     modules = sorted(path.name for path in tmp_path.glob("*.v"))
@@ -128,4 +129,4 @@ def test_no_warning_of_any_kind(flags: str, tmp_path: Path) -> None:
 
 
 def test_fields_are_those_of_the_commands() -> None:
-    assert circuit.sources()[HEADER] == isa_header()
+    assert library()[HEADER] == isa_header()

@@ -154,6 +154,7 @@ def test_the_form_for_tapa_compiles_with_a_stand_in(tmp_path: Path) -> None:
 
 
 @needs_verilator
+@pytest.mark.xdist_group("circuits-cpp")  # one worker builds the simulator
 @pytest.mark.parametrize("seed", [0, 1])
 def test_cycles_are_those_of_the_verilog(seed: int, tmp_path: Path) -> None:
     """All kinds of commands: each command's time too, where it is not a wait for another agent's."""
@@ -169,6 +170,7 @@ WORKLOADS = {
 
 
 @needs_verilator
+@pytest.mark.xdist_group("networks-cpp")
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_cycles_of_networks_are_those_of_the_verilog(name: str, tmp_path: Path) -> None:
     machine = Machine(

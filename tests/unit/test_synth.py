@@ -180,7 +180,7 @@ def compiled(folder: Path) -> Path:
         "schema": 1,
         "name": "mac",
         "board": "ulx3s",
-        "fpga": {"top": "top", "sources": ["rtl/mac.v", "top.v"]},
+        "fpga": {"top": "top", "sources": ["rtl/mac.v", "top.v"], "folder": ""},
     }
     (out / "report.json").write_text(json.dumps(report))
     return out
