@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from edgert.codegen.hls import folder as files
 from edgert.codegen.hls import interpret
 from edgert.codegen.hls.attribution import layer_cycles
 from edgert.codegen.hls.build import build, places
-from edgert.codegen.hls.cost import Resources, estimate, multipliers_and_blocks
+from edgert.codegen.hls.cost import Resources, blocks_by_use, estimate, multipliers_and_blocks
 from edgert.codegen.hls.cycles import Times
 from edgert.codegen.hls.cycles import estimate as time
 from edgert.codegen.hls.design import Design, parts_of
@@ -34,7 +35,8 @@ from edgert.codegen.hls.why import explained
 from edgert.codegen.program import Array, Program, bit_words
 from edgert.codegen.prune import prune
 from edgert.errors import DoesNotFitError, UsageError
-from edgert.part import Part, load_part
+from edgert.part import RESOURCES, Part, load_part
+from edgert.report.tables import label
 
 LISTING, PICTURE = "schedule.txt", "schedule.svg"
 HOST = "host"  # the folder of the layers that the host computes; the board whose kernels they use
@@ -177,17 +179,29 @@ def _check_part(circuit: Circuit) -> None:
     short = _short(circuit.resources, circuit.part)
     if not short:
         return
-    counts: dict[str, int] = {}
-    for commands in circuit.design.agents:
-        for command in commands:
-            counts[command.tag.step] = counts.get(command.tag.step, 0) + 1
-    layer = max(counts, key=lambda name: counts[name])
-    words = ", ".join(f"{used:,.0f} {name.replace('_', ' ')} of {there:,}" for name, used, there in short)
+    words = ", ".join(f"{used:,.0f} {RESOURCES[name]} of {there:,}" for name, used, there in short)
     raise DoesNotFitError(
-        f"the circuit takes {words} of {circuit.part.id}", where=f"layer {layer}",
-        rule=f"of all layers it has the most commands, {counts[layer]:,} of {sum(counts.values()):,}",
+        f"the circuit takes {words} of {circuit.part.id}", rule=_what_takes_them(circuit),
+        where=f"layer {label(_most_commands(circuit.design))}",
         hint="fewer cores or smaller memories in the board's [fpga], or a larger board",
     )  # fmt: skip
+
+
+def _what_takes_them(circuit: Circuit) -> str:
+    uses = blocks_by_use(circuit.design.machine, circuit.design.roms(), circuit.part.family)
+    held = ", ".join(f"{use} {count:g}" for use, count in uses.items())
+    counts = _commands_by_layer(circuit.design)
+    most = counts[_most_commands(circuit.design)]
+    return f"block RAMs hold {held}; the layer has {most:,} of {sum(counts.values()):,} commands, the most"
+
+
+def _most_commands(design: Design) -> str:
+    counts = _commands_by_layer(design)
+    return max(counts, key=lambda name: counts[name])
+
+
+def _commands_by_layer(design: Design) -> Counter[str]:
+    return Counter(command.tag.step for commands in design.agents for command in commands)
 
 
 def _check_fields(design: Design) -> None:

@@ -12,6 +12,12 @@ from edgert.errors import DescriptorError
 ARCH = "fpga"
 FAMILIES = ("ecp5", "xc7", "xcup", "gowin")
 _COUNTS = ("luts", "flip_flops", "dsps", "block_rams", "block_ram_bits")
+RESOURCES = {
+    "luts": "LUTs",
+    "flip_flops": "flip-flops",
+    "dsps": "DSPs",
+    "block_rams": "block RAMs",
+}  # in words
 _REQUIRED = ("id", "name", "arch", "family", "source", "dsp_bits", *_COUNTS)
 
 

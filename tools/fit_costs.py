@@ -42,7 +42,7 @@ from edgert.codegen.hls.cost import (
 )
 from edgert.codegen.hls.design import parts_of
 from edgert.codegen.hls.isa import ROM_BITS, Machine
-from edgert.part import load_part
+from edgert.part import RESOURCES, load_part
 from edgert.rtl.synth import Synthesis, synth
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +53,6 @@ SEEDS = (1, 2, 3)
 CLOCK_MHZ = 100
 ROM_WORDS = 512  # ert_circuit's default
 TOLERANCE = 0.15
-RESOURCES = ("luts", "flip_flops", "dsps", "block_rams")
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,21 @@ def multipliers_and_blocks(machine: Machine, roms: Mapping[str, Sequence[str]], 
     return found
 
 
+_MEMORIES = {
+    "ert_fetch": "lists of commands", "ert_scratch": "scratchpad", "ert_mac": "weights",
+    "ert_out": "parameters",
+}  # fmt: skip
+
+
+def blocks_by_use(machine: Machine, roms: Mapping[str, Sequence[str]], family: str) -> dict[str, float]:
+    """What the block RAMs of a circuit hold, the most first."""
+    found: dict[str, float] = {}
+    for top, sizes in parts(machine, roms):
+        use = _MEMORIES.get(top, "other units")
+        found[use] = found.get(use, 0) + sum(block_rams(family, ram) for ram in MODULES[top].rams(sizes))
+    return dict(sorted(((use, n) for use, n in found.items() if n), key=lambda item: -item[1]))
+
+
 def parts(machine: Machine, roms: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, Sizes]]:
     """(module, sizes) of every instance, as csrc/verilog/ert_circuit.v and ert_core.v have them."""
 

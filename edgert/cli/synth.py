@@ -9,12 +9,11 @@ from edgert.board import load_board
 from edgert.cli.console import Progress, add_json, emit, emit_json
 from edgert.cli.models import add_source, open_source
 from edgert.errors import UsageError
-from edgert.part import Part, load_part
+from edgert.part import RESOURCES, Part, load_part
 from edgert.report.tables import Column, number, percent, text
 from edgert.rtl.synth import Synthesis, synth_circuit
 
 _COLUMNS = (Column("resource"), Column("used", True), Column("of", True), Column("", True))
-_WORDS = {"luts": "LUTs", "flip_flops": "flip-flops", "dsps": "DSPs", "block_rams": "block RAMs"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _table(found: Synthesis, part: Part) -> str:
     rows = [
-        (_WORDS[name], number(used), number(there), percent(used, there))
+        (RESOURCES[name], number(used), number(there), percent(used, there))
         for name, used, there in found.usage(part)
     ]
     lines = [f"{found.top} on {part.name}", "", text(_COLUMNS, rows), ""]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgert.board import load_board
+from edgert.part import RESOURCES
 from edgert.report.tables import Column, label, number, percent, shape, text
 
 Report = Mapping[str, Any]
-_WORDS = {"luts": "LUTs", "flip_flops": "flip-flops", "dsps": "DSPs", "block_rams": "block RAMs"}
 
 
 def summary(report: Report) -> str:
@@ -104,4 +104,4 @@ def _resources(fpga: Mapping[str, Any]) -> str:
 def _usage(fpga: Mapping[str, Any]) -> Iterator[str]:
     for name, found in fpga["resources"].items():
         used, there = found["used"], found["of"]
-        yield f"{_WORDS[name]} {used:,.0f} of {there:,} ({percent(used, there)})"
+        yield f"{RESOURCES[name]} {used:,.0f} of {there:,} ({percent(used, there)})"

