@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from binary_docs import result
 
+from edgert.part import RESOURCES
 from edgert.report.tables import Column, markdown
 
 _WORDS = {
@@ -56,15 +58,15 @@ def circuits() -> str:
     found = result("circuits.json")
     columns = (
         Column("design"), Column("board"), *(Column(word, True) for word in (
-            "cycles", "modelled", "C++", "multipliers busy", "bytes from outside", "inputs",
+            "cycles", "modelled", "C++", "multipliers busy", "bytes in and out", "inputs",
         )),
     )  # fmt: skip
     rows = [
         (
             row["name"], row["board"], f"{row['cycles']['verilog']:,}",
             *(f"{row['error_percent'][kind]:+.2f} %" for kind in ("modelled", "c++")),
-            f"{100 * row['macs_per_multiplier_cycle']:.0f} %", f"{sum(row['traffic_bytes'].values()):,}",
-            str(row["inputs"]),
+            ", ".join(f"{100 * share:.0f} %" for share in row["multipliers_busy"].values()),
+            f"{sum(row['traffic_bytes'].values()):,}", str(row["inputs"]),
         )
         for row in found["designs"].values()
     ]  # fmt: skip
@@ -75,4 +77,51 @@ def circuits() -> str:
     )
 
 
-GENERATORS: dict[str, Callable[[], str]] = {"schedules": schedules, "circuits": circuits}
+def clocks() -> str:
+    """Clocks of modules and whole circuits on the ECP5, and how far the predicted counts are off."""
+    costs, designs = result("fpga_costs.json"), result("circuits.json")["designs"]
+    placed = {name: row for name, row in designs.items() if "clock_mhz" in row}
+    clocks = [
+        *((f"`{top}`", found["clock_mhz"]) for top, found in costs["ecp5"].items() if "clock_mhz" in found),
+        *((f"{name}, whole", row["clock_mhz"]) for name, row in placed.items()),
+    ]
+    rows = [(name, f"{mhz:.0f}") for name, mhz in clocks]
+    columns = (Column("ECP5, median of three placements"), Column("MHz", True))
+    counts = [f"{name}: {_counts(row)}" for name, row in placed.items()]
+    return f"{markdown(columns, rows)}\n\n{'. '.join([*counts, *map(_held_out, costs)])}."
+
+
+def _counts(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{words} {row['resources'][kind]['used']:,.0f} predicted, {row['synthesised'][kind]:,} found"
+        for kind, words in RESOURCES.items()
+    )
+
+
+def _held_out(family: str) -> str:
+    """The largest error of LUTs on sizes that nothing was fitted to; whether the rest is exact everywhere."""
+    tops = result("fpga_costs.json")[family]
+    points = [(top, point) for top, found in tops.items() for point in found["points"]]
+    errors = {
+        top: max(
+            abs(point["model"]["luts"] / point["synthesised"]["luts"] - 1)
+            for name, point in points if name == top and point["held_out"]
+        )
+        for top in {name for name, point in points if point["held_out"]}
+    }  # fmt: skip
+    worst = max(errors, key=lambda top: errors[top])
+    wrong = sum(
+        point["model"][kind] != point["synthesised"][kind]
+        for _, point in points for kind in ("dsps", "block_rams")
+    )  # fmt: skip
+    return (
+        f"{family}, sizes that were not fitted: LUTs within {100 * errors[worst]:.1f} % ({worst}); DSPs or "
+        f"block RAMs of {wrong} of {len(points)} sizes other than predicted"
+    )
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "schedules": schedules,
+    "circuits": circuits,
+    "clocks": clocks,
+}

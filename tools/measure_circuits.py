@@ -58,10 +58,11 @@ Measure = Callable[[str, Path, int], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Subject:
-    """model: a file's name in MODELS, or its bytes."""
+    """model: a file's name in MODELS, or its bytes. batch: rows of an input that are inputs of their own."""
 
     board: str
     model: str | Callable[[], bytes]
+    batch: int = 1
 
 
 def _fbnet() -> bytes:
@@ -85,10 +86,13 @@ SUBJECTS = {
     "ic": Subject("ulx3s", "ic_resnet8_int8.tflite"),
     "cnv-w1a1": Subject("ulx3s", "cnv_w1a1.npz"),
     "fbnet": Subject("ulx3s", _fbnet),
-    "mlp": Subject("ulx3s", kernels.mlp),
-    "mlp-25f": Subject("ulx3s-25f", lambda: kernels.mlp((64, 256, 512, 64))),
+    "mlp": Subject("ulx3s", kernels.mlp, batch=16),
+    "mlp-25f": Subject("ulx3s-25f", lambda: kernels.mlp((64, 256, 512, 64)), batch=16),
+    "autoencoder": Subject("ulx3s", kernels.autoencoder, batch=16),
+    "gating": Subject("ulx3s", kernels.gating, batch=16),
     **{
-        name: Subject("ulx3s", make) for name, make in kernels.KERNELS.items() if name != "mlp"
+        name: Subject("ulx3s", kernels.KERNELS[name])
+        for name in ("cnn", "attention", "inverted_residual", "residual", "separable")
     },
 }  # fmt: skip
 
@@ -113,7 +117,7 @@ def main() -> int:
             _row, args.only or [name for name, row in _rows().items() if "cycles" not in row], args, args.jobs
         )
         return 0
-    rows = {name: row for name, row in _rows().items() if row}
+    rows = {name: row for name, row in _rows().items() if "cycles" in row}
     result = {"command": COMMAND, **summary(rows), "designs": rows}
     if args.write:
         write_aside(RESULT, (json.dumps(result, indent=1) + "\n").encode())
@@ -158,19 +162,22 @@ def _row(name: str, models: Path, inputs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         path, artifact = _compiled(name, models, Path(scratch))
         design = files.read(artifact.folder)
-        examples = list(_examples(path, artifact, inputs))
+        batch = SUBJECTS[name].batch
+        examples = list(_examples(path, artifact, -(-inputs // batch)))
         wrong, cycles = _compared(artifact, design, examples, Path(scratch))
     fpga = artifact.report["fpga"]
-    lanes = 8 * fpga["machine"]["cores"]
     return {
         "name": name, "board": artifact.report["board"], "model": path.name, "macs": artifact.report["macs"],
-        "inputs": len(examples), "wrong": wrong,
+        "inputs": batch * len(examples), "wrong": wrong,
         "cycles": {"modelled": fpga["cycles_modelled"], **cycles},
         "error_percent": {
             "modelled": _percent(fpga["cycles_modelled"], cycles["verilog"]),
             "c++": _percent(cycles["c++"], cycles["verilog"]),
         },
-        "macs_per_multiplier_cycle": round(artifact.report["macs"] / (lanes * cycles["verilog"]), 3),
+        "multipliers_busy": {
+            unit: round(share * fpga["cycles_modelled"] / cycles["verilog"], 3)
+            for unit, share in fpga["multipliers"].items()
+        },
         "traffic_bytes": fpga["traffic"], "resources": fpga["resources"],
         "seconds": round(time.monotonic() - start),
     }  # fmt: skip

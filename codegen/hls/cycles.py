@@ -79,7 +79,10 @@ class _Agent:
 
 @dataclass
 class _Transfer:
-    """Words over the bus, or (own) from the scratchpad to the loader. begin: of the first one, not before."""
+    """Words over the bus, or (own) from the scratchpad to the loader.
+
+    at: when the command started. begin: its first word moves then or later. left: of its words.
+    """
 
     agent: int
     command: int
@@ -296,9 +299,7 @@ class _Clock:
             words = part.rows * part.row_words
             begin = at + (SCRATCH_LOAD if own else LOAD_START + self.machine.latency_cycles)
             begin = max(begin, state.out_free + (0 if own else LOAD_GAP - LOAD_END))
-        state.read_free = (
-            at + READ_SWITCH
-        )  # a load's request goes out before the data of the one before is here
+        state.read_free = at + READ_SWITCH  # the next request goes out before the data is here
         state.stuck = own or agent == Machine.STORER
         self.bus.flows[agent].append(_Transfer(agent, number, at, begin, words, own, words))
 
@@ -314,10 +315,10 @@ class _Clock:
         else:
             end = max(end + LOAD_END, state.out_free + transfer.words)
         state.out_free = end
-        for later in list(self.bus.flows[transfer.agent])[:1]:
-            if transfer.agent == Machine.LOADER:
-                gap = 0 if later.own else LOAD_GAP - LOAD_END
-                later.begin = max(later.begin, end + gap)
+        behind = self.bus.flows[transfer.agent]
+        if behind and transfer.agent == Machine.LOADER:
+            gap = 0 if behind[0].own else LOAD_GAP - LOAD_END
+            behind[0].begin = max(behind[0].begin, end + gap)
         self._complete(transfer.agent, transfer.command, transfer.at, end)
 
     def _core(self, state: _Agent, command: Command, at: float, word: float) -> float:
