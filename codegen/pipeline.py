@@ -13,6 +13,7 @@ from pathlib import Path
 import tvm
 from tvm import relax
 
+from edgert.codegen.fold_pads import fold_pads
 from edgert.codegen.frontends import load
 from edgert.codegen.lower import lower
 from edgert.codegen.passes.binarize import binarize
@@ -74,7 +75,7 @@ def compile_to_program(data: bytes, name: str) -> Program:
 
 def module_to_program(mod: tvm.IRModule, name: str) -> Program:
     """What a front end or quantization made, as a Program. Raises UnsupportedOperatorError."""
-    return lower(run_phases(mod), name, print_primfunc)
+    return fold_pads(lower(run_phases(mod), name, print_primfunc))
 
 
 def run_phases(mod: tvm.IRModule, phases: tuple[Phase, ...] = PHASES) -> tvm.IRModule:
