@@ -110,10 +110,11 @@ def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit
     schedule = replace(schedule, why=explained(tasks, machine, schedule))
     design = build(tasks, machine, schedule)
     _check_fields(design)
-    resources = _predicted(machine, design.roms(), part)
-    circuit = Circuit(
-        board, part, found, tasks, schedule, design, time(design), places(tasks, machine, schedule), resources
-    )
+    where = places(tasks, machine, schedule)
+    if _short(_predicted(machine, design.roms(), part), part):
+        design = replace(design, machine=_as_small_as_needed(design, where))
+    resources = _predicted(design.machine, design.roms(), part)
+    circuit = Circuit(board, part, found, tasks, schedule, design, time(design), where, resources)
     _check_part(circuit)
     return circuit
 
@@ -153,6 +154,28 @@ def _predicted(machine: Machine, roms: Mapping[str, Sequence[str]], part: Part) 
         return estimate(machine, roms, part.family)
     except UsageError:
         return multipliers_and_blocks(machine, roms, part.family)
+
+
+def _as_small_as_needed(design: Design, where: Sequence[Mapping[str, Place]]) -> Machine:
+    """The design's machine with memories of what the design uses of them."""
+    machine, used = design.machine, _on_chip(design)
+    bank = -(-_activations(where) // machine.banks)
+    return replace(
+        machine,
+        scratch_bytes=machine.banks * _whole(bank),
+        weight_words=_whole(used["weight_words"]["used"]),
+        param_entries=_whole(used["param_entries"]["used"]),
+    )
+
+
+def _whole(count: int) -> int:
+    """A multiple of 64, as a Machine's memories are."""
+    return 64 * max(1, -(-count // 64))
+
+
+def _activations(where: Sequence[Mapping[str, Place]]) -> int:
+    """Bytes of the scratchpad that tensors ever lie in."""
+    return max(place.base + nbytes(place) for stage in where for place in stage.values())
 
 
 def _leaves_room(machine: Machine, part: Part) -> bool:
@@ -288,7 +311,7 @@ def _digest(folder: Path) -> str:
 
 def _report(program: Program, circuit: Circuit) -> dict[str, Any]:
     """What Artifact's schema has for every board. arena_bytes: of the scratchpad."""
-    used = max(place.base + nbytes(place) for stage in circuit.places for place in stage.values())
+    used = _activations(circuit.places)
     unknown = ("linked_arena_bytes", "flash_bytes", "ram_bytes", "compiler")
     layers = _layers(program, circuit)
     return {

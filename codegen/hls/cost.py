@@ -32,7 +32,9 @@ _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
 }  # fmt: skip
 _BLOCKS = {**_BLOCKS, "xcup": _BLOCKS["xc7"], "gowin": _BLOCKS["ecp5"]}  # blocks of the same shapes
 # Bits and words of a memory of look-up tables, and how many it takes.
-_LUT_RAM: Mapping[str, tuple[int, int, int]] = {"ecp5": (4, 16, 6), "xc7": (6, 32, 4)}
+_LUT_RAM: Mapping[str, tuple[int, int, int]] = {
+    "ecp5": (4, 16, 6), "xc7": (6, 32, 4), "xcup": (6, 32, 4), "gowin": (4, 16, 8),
+}  # fmt: skip
 _BLOCK_BITS = 2048  # a queue of so many, and more than two such memories deep, becomes block RAM
 
 
@@ -65,11 +67,11 @@ class Ram:
 
 @dataclass(frozen=True)
 class Module:
-    """terms: (family, sizes) -> what luts and flip_flops are linear in. rams, dsps: of sizes."""
+    """terms: (family, sizes) -> what luts and flip_flops are linear in. rams: of the same; dsps: of sizes."""
 
     top: str
     terms: Callable[[str, Sizes], Terms]
-    rams: Callable[[Sizes], Sequence[Ram]] = lambda sizes: ()
+    rams: Callable[[str, Sizes], Sequence[Ram]] = lambda family, sizes: ()
     dsps: Callable[[Sizes], int] = lambda sizes: 0
 
 
@@ -113,8 +115,8 @@ def _fifo(family: str, s: Sizes) -> Terms:
     }  # fmt: skip
 
 
-def _fifo_rams(s: Sizes) -> list[Ram]:
-    return [Ram(s["WIDTH"], 1 << _bits(s["DEPTH"]))] if _in_block("ecp5", s) else []
+def _fifo_rams(family: str, s: Sizes) -> list[Ram]:
+    return [Ram(s["WIDTH"], 1 << _bits(s["DEPTH"]))] if _in_block(family, s) else []
 
 
 def _fetch(_: str, s: Sizes) -> Terms:
@@ -134,7 +136,7 @@ def _scratch(_: str, s: Sizes) -> Terms:
     }  # fmt: skip
 
 
-def _scratch_rams(s: Sizes) -> list[Ram]:
+def _scratch_rams(_: str, s: Sizes) -> list[Ram]:
     return [Ram(64, -(-s["WORDS"] // s["BANKS"]), bytewise=True)] * s["BANKS"]
 
 
@@ -154,7 +156,7 @@ def _mac(_: str, s: Sizes) -> Terms:
     }  # fmt: skip
 
 
-def _mac_rams(s: Sizes) -> list[Ram]:
+def _mac_rams(_: str, s: Sizes) -> list[Ram]:
     return [Ram(64, s["WEIGHT_WORDS"])] * (LANES if s["BINARY"] else 1)
 
 
@@ -168,15 +170,15 @@ MODULES: Mapping[str, Module] = {
         Module("ert_fifo", _fifo, _fifo_rams),
         Module("ert_requantize", _one, dsps=lambda s: 4),
         Module("ert_xnor", _one),
-        Module("ert_softmax", _one, lambda s: [Ram(64, 128)], lambda s: 4),
-        Module("ert_fetch", _fetch, lambda s: [Ram(ROM_BITS, s["DEPTH"])]),
+        Module("ert_softmax", _one, lambda _, s: [Ram(64, 128)], lambda s: 4),
+        Module("ert_fetch", _fetch, lambda _, s: [Ram(ROM_BITS, s["DEPTH"])]),
         Module("ert_scratch", _scratch, _scratch_rams),
         Module("ert_load", _one),
         Module(CIRCUIT, lambda _, s: {"agents": s["AGENTS"], "cores": s["CORES"]}),
         Module("ert_store", _one),
         Module("ert_read", _read),
         Module("ert_mac", _mac, _mac_rams, lambda s: 0 if s["BINARY"] else LANES),
-        Module("ert_out", _out, lambda s: [Ram(36, s["PARAM_ENTRIES"])] * 2, lambda s: 4),
+        Module("ert_out", _out, lambda _, s: [Ram(36, s["PARAM_ENTRIES"])] * 2, lambda s: 4),
     )
 }
 
@@ -196,7 +198,7 @@ def module_cost(family: str, top: str, sizes: Sizes) -> Resources:
         luts=linear(found["luts"], terms),
         flip_flops=linear(found["flip_flops"], terms),
         dsps=module.dsps(sizes),
-        block_rams=sum(block_rams(family, ram) for ram in module.rams(sizes)),
+        block_rams=sum(block_rams(family, ram) for ram in module.rams(family, sizes)),
     )
 
 
@@ -211,7 +213,7 @@ def multipliers_and_blocks(machine: Machine, roms: Mapping[str, Sequence[str]], 
     found = Resources()
     for top, sizes in parts(machine, roms):
         module = MODULES[top]
-        blocks = sum(block_rams(family, ram) for ram in module.rams(sizes))
+        blocks = sum(block_rams(family, ram) for ram in module.rams(family, sizes))
         found += Resources(dsps=module.dsps(sizes), block_rams=blocks)
     return found
 
@@ -227,7 +229,9 @@ def blocks_by_use(machine: Machine, roms: Mapping[str, Sequence[str]], family: s
     found: dict[str, float] = {}
     for top, sizes in parts(machine, roms):
         use = _MEMORIES.get(top, "other units")
-        found[use] = found.get(use, 0) + sum(block_rams(family, ram) for ram in MODULES[top].rams(sizes))
+        found[use] = found.get(use, 0) + sum(
+            block_rams(family, ram) for ram in MODULES[top].rams(family, sizes)
+        )
     return dict(sorted(((use, n) for use, n in found.items() if n), key=lambda item: -item[1]))
 
 

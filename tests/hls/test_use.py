@@ -42,16 +42,32 @@ def artifact(model: bytes) -> edgert.Artifact:
     return edgert.compile(model, board=BOARD, name="attention")
 
 
-@pytest.fixture
-def small_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """ulx3s with a scratchpad of 4 KiB."""
-    made = tmp_path / "small"
+def board_with(scratch: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """ulx3s with a scratchpad of another size."""
+    made = folder / "other"
     made.mkdir()
     text = (Path(str(edgert.board.board_folders()[BOARD])) / "board.toml").read_text(encoding="utf-8")
-    text = text.replace(f'id = "{BOARD}"', 'id = "small"').replace("131_072", "4096")
+    text = text.replace(f'id = "{BOARD}"', 'id = "other"').replace("131_072", scratch)
     (made / "board.toml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("EDGERT_BOARDS", str(tmp_path))
-    return "small"
+    monkeypatch.setenv("EDGERT_BOARDS", str(folder))
+    return "other"
+
+
+@pytest.fixture
+def small_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    return board_with("4096", tmp_path, monkeypatch)
+
+
+def test_memories_that_do_not_fit_are_as_large_as_needed(
+    model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """512 KiB of scratchpad are more than the part has; the network needs a few."""
+    board = board_with("524_288", tmp_path, monkeypatch)
+    made = edgert.compile(model, board=board, name="attention", use_cache=False)
+    machine = made.report["fpga"]["machine"]
+    assert made.arena_bytes <= machine["scratch_bytes"] < 2 * made.arena_bytes
+    x = inputs(made, 0)
+    np.testing.assert_array_equal(made.run_host(*x)[0], Reference(model).run(x)[0])
 
 
 def inputs(artifact: edgert.Artifact, seed: int) -> list[np.ndarray]:
