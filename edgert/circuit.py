@@ -111,9 +111,10 @@ def decide(program: Program, board: Board, say: Say = lambda _: None) -> Circuit
     design = build(tasks, machine, schedule)
     _check_fields(design)
     where = places(tasks, machine, schedule)
-    if _short(_predicted(machine, design.roms(), part), part):
+    resources = _predicted(machine, design.roms(), part)
+    if _short(resources, part):
         design = replace(design, machine=_as_small_as_needed(design, where))
-    resources = _predicted(design.machine, design.roms(), part)
+        resources = _predicted(design.machine, design.roms(), part)
     circuit = Circuit(board, part, found, tasks, schedule, design, time(design), where, resources)
     _check_part(circuit)
     return circuit

@@ -34,7 +34,6 @@ from edgert.codegen.hls.cost import (
     Resources,
     Sizes,
     Terms,
-    block_rams,
     fitted,
     linear,
     module_cost,
@@ -214,7 +213,7 @@ class _Fit:
 
     def others(self, sizes: Sizes) -> Resources:
         """What is there beside what is fitted."""
-        blocks = sum(block_rams(self.family, ram) for ram in self.module.rams(self.family, sizes))
+        blocks = self.module.blocks(self.family, sizes)
         return Resources(dsps=self.module.dsps(sizes), block_rams=blocks)
 
     def _solved(self, fit: Sequence[tuple[Sizes, Mapping[str, int]]], name: str) -> dict[str, float]:

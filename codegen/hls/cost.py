@@ -23,14 +23,14 @@ COSTS = "costs.json"
 CIRCUIT = "ert_circuit"  # here: what it has beside its modules
 FAMILIES = ("ecp5", "xc7")
 # Width of a port -> words of a block of so many bits; a byte of 9 bits has a write enable of its own.
+_18K: Mapping[int, int] = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
+_36K: Mapping[int, int] = {72: 512, 36: 1024, 18: 2048, 9: 4096, 4: 8192, 2: 16384, 1: 32768}
 _BLOCKS: Mapping[str, tuple[tuple[float, Mapping[int, int]], ...]] = {
-    "ecp5": ((1, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),),
-    "xc7": (
-        (1, {72: 512, 36: 1024, 18: 2048, 9: 4096, 4: 8192, 2: 16384, 1: 32768}),
-        (0.5, {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}),
-    ),
-}  # fmt: skip
-_BLOCKS = {**_BLOCKS, "xcup": _BLOCKS["xc7"], "gowin": _BLOCKS["ecp5"]}  # blocks of the same shapes
+    "ecp5": ((1, _18K),),
+    "gowin": ((1, _18K),),
+    "xc7": ((1, _36K), (0.5, _18K)),
+    "xcup": ((1, _36K), (0.5, _18K)),
+}
 # Bits and words of a memory of look-up tables, and how many it takes.
 _LUT_RAM: Mapping[str, tuple[int, int, int]] = {
     "ecp5": (4, 16, 6), "xc7": (6, 32, 4), "xcup": (6, 32, 4), "gowin": (4, 16, 8),
@@ -73,6 +73,10 @@ class Module:
     terms: Callable[[str, Sizes], Terms]
     rams: Callable[[str, Sizes], Sequence[Ram]] = lambda family, sizes: ()
     dsps: Callable[[Sizes], int] = lambda sizes: 0
+
+    def blocks(self, family: str, sizes: Sizes) -> float:
+        """Block RAMs of all its memories."""
+        return sum(block_rams(family, ram) for ram in self.rams(family, sizes))
 
 
 def block_rams(family: str, ram: Ram) -> float:
@@ -198,7 +202,7 @@ def module_cost(family: str, top: str, sizes: Sizes) -> Resources:
         luts=linear(found["luts"], terms),
         flip_flops=linear(found["flip_flops"], terms),
         dsps=module.dsps(sizes),
-        block_rams=sum(block_rams(family, ram) for ram in module.rams(family, sizes)),
+        block_rams=module.blocks(family, sizes),
     )
 
 
@@ -213,8 +217,7 @@ def multipliers_and_blocks(machine: Machine, roms: Mapping[str, Sequence[str]], 
     found = Resources()
     for top, sizes in parts(machine, roms):
         module = MODULES[top]
-        blocks = sum(block_rams(family, ram) for ram in module.rams(family, sizes))
-        found += Resources(dsps=module.dsps(sizes), block_rams=blocks)
+        found += Resources(dsps=module.dsps(sizes), block_rams=module.blocks(family, sizes))
     return found
 
 
@@ -229,9 +232,7 @@ def blocks_by_use(machine: Machine, roms: Mapping[str, Sequence[str]], family: s
     found: dict[str, float] = {}
     for top, sizes in parts(machine, roms):
         use = _MEMORIES.get(top, "other units")
-        found[use] = found.get(use, 0) + sum(
-            block_rams(family, ram) for ram in MODULES[top].rams(family, sizes)
-        )
+        found[use] = found.get(use, 0) + MODULES[top].blocks(family, sizes)
     return dict(sorted(((use, n) for use, n in found.items() if n), key=lambda item: -item[1]))
 
 

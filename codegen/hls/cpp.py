@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import IntEnum
-from importlib.resources import files
 from typing import Any
 
 from edgert import __version__
@@ -24,7 +23,7 @@ from edgert.codegen.hls.isa import (
     Op,
     Part,
 )
-from edgert.codegen.hls.verilog import compared
+from edgert.codegen.hls.verilog import compared, shipped
 
 NOTE = "// C-simulated, not synthesised by us.\n"
 _CONSTANTS = {
@@ -67,12 +66,7 @@ def makefile(design: Design, provenance: str) -> str:
 
 def library() -> dict[str, str]:
     """The files of csrc/hls/."""
-    folder = files("edgert.csrc") / "hls"
-    return {
-        entry.name: entry.read_text(encoding="ascii")
-        for entry in folder.iterdir()
-        if entry.name.endswith((".h", ".cpp"))
-    }
+    return shipped("hls", ".h", ".cpp")
 
 
 def isa_header() -> str:

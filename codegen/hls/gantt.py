@@ -9,6 +9,7 @@ from html import escape
 from edgert.codegen.hls.cycles import Span
 from edgert.codegen.hls.design import Design
 from edgert.codegen.hls.isa import Machine
+from edgert.codegen.hls.listing import short
 
 _LEFT, _WIDTH, _LANE, _TOP, _ENTRY, _COLUMNS = 74, 1040, 22, 34, 18, 3
 _LETTER = 7  # pixels
@@ -109,8 +110,7 @@ def _legend(steps: Sequence[str], colours: dict[str, str], top: int) -> Iterator
 
 
 def _short(step: str) -> str:
-    """A converter joins the names of all fused operators by ';'."""
-    name = step.split(";")[0]
+    name = short(step)
     return name if len(name) <= 44 else f"~{name[-43:]}"
 
 

@@ -24,11 +24,16 @@ _BUS = (
 @cache
 def library() -> dict[str, str]:
     """File name -> text of csrc/verilog: the modules, and the fields of commands that they include."""
-    found = files("edgert.csrc") / "verilog"
+    return shipped("verilog", ".v", ".vh")
+
+
+def shipped(folder: str, *suffixes: str) -> dict[str, str]:
+    """File name -> text of the files of csrc/`folder` that end so, by name."""
+    found = files("edgert.csrc") / folder
     return {
         entry.name: entry.read_text(encoding="ascii")
         for entry in sorted(found.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith((".v", ".vh"))
+        if entry.name.endswith(suffixes)
     }
 
 

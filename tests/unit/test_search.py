@@ -18,16 +18,16 @@ pytest.importorskip("optuna", reason="needs edgert[search]")
 
 from coloured import CLASSES, TINY, coloured  # noqa: E402 - only with torch
 
-from edgert.models.data import Data  # noqa: E402
-from edgert.models.train import Recipe  # noqa: E402
-from edgert.search import candidate, plot, run, table  # noqa: E402
-from edgert.search.candidate import Result, Results  # noqa: E402
-from edgert.search.dnas import Search, Settings, layer_costs  # noqa: E402
-from edgert.search.elastic import ElasticNet, extremes, judged  # noqa: E402
-from edgert.search.evolve import evolve, front, storage_url  # noqa: E402
-from edgert.search.limits import Limits, possible  # noqa: E402
-from edgert.search.space import CANDIDATES, SPACES, space  # noqa: E402
-from edgert.search.table import Cost, CostTable, Item, Place, Predicted  # noqa: E402
+from edgert.models.data import Data  # noqa: E402 - only with torch
+from edgert.models.train import Recipe  # noqa: E402 - only with torch
+from edgert.search import candidate, plot, run, table  # noqa: E402 - only with torch
+from edgert.search.candidate import Result, Results  # noqa: E402 - only with torch
+from edgert.search.dnas import Search, Settings, layer_costs  # noqa: E402 - only with torch
+from edgert.search.elastic import ElasticNet, extremes, judged  # noqa: E402 - only with torch
+from edgert.search.evolve import evolve, front, storage_url  # noqa: E402 - only with torch
+from edgert.search.limits import Limits, possible  # noqa: E402 - only with torch
+from edgert.search.space import CANDIDATES, SPACES, space  # noqa: E402 - only with torch
+from edgert.search.table import Cost, CostTable, Item, Place, Predicted  # noqa: E402 - only with torch
 
 PLACE = Place("cortex-m4-emulated")
 RECIPE = Recipe(epochs=1, batch=32, peak_rate=0.05)
